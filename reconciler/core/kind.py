@@ -1,0 +1,91 @@
+"""What a resource kind is to the core: a pure decision, a way to look, a way to act.
+
+The three are apart so that a verb gets only what it may do: `drift` and `plan` are handed observers and no
+actor exists in their process; the planner is handed neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from reconciler.core.values import (
+    Condition,
+    Diagnostic,
+    Json,
+    Observation,
+    Operation,
+    Origin,
+    TargetId,
+    digest,
+)
+
+D_contra = TypeVar("D_contra", contravariant=True)
+D = TypeVar("D")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a decision may know beside desired and observed state.
+
+    `applied` maps each target to the digest of the value last applied to it; where it is lost, every
+    difference counts as declared. `requests` are wishes made by hand (`restart runtime` → a token).
+    """
+
+    now: float
+    applied: Mapping[TargetId, str] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
+
+    def origin(self, target: TargetId, desired: Json) -> Origin:
+        """Drift when this very value was applied before and the world shows another one now."""
+        return Origin.DRIFT if self.applied.get(target) == digest(desired) else Origin.DECLARED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindPlan:
+    """A kind's part of a plan: its operations, what it found unchanged, what it wants to say."""
+
+    operations: tuple[Operation, ...] = ()
+    unchanged: int = 0
+    diagnostics: tuple[Diagnostic, ...] = ()
+    running: str = ""
+
+
+class Planner(Protocol[D_contra]):
+    """Pure: equal arguments, equal answer. Called with `Unknown`, it plans nothing."""
+
+    def __call__(self, desired: D_contra, observed: Observation, view: View) -> KindPlan: ...
+
+
+class Observer(Protocol):
+    """Looks at the world. Never changes it. Answers `Unknown` where looking failed; raises nothing."""
+
+    async def observe(self) -> Observation: ...
+
+
+class Actor(Protocol):
+    """Changes the world, one operation at a time, each idempotent.
+
+    `holds` looks again and says whether the operation's precondition is still true. `act` returns a short
+    text of what was done, or raises an `ApplyError`. Progress is told through `tell`.
+    """
+
+    async def holds(self, operation: Operation) -> bool: ...
+
+    async def act(self, operation: Operation, tell: Callable[[str], None]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[D]):
+    """One line of the registry. `phase` orders kinds that do not depend on each other.
+
+    `conditions` turns an observation into conditions (pure); `targets` lists the (target, value) pairs whose
+    digests are remembered as applied after the kind's operations are done.
+    """
+
+    name: str
+    phase: int
+    desired: D
+    plan: Planner[D]
+    conditions: Callable[[D, Observation, View], tuple[Condition, ...]] = lambda _d, _o, _v: ()
