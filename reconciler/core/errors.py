@@ -8,6 +8,8 @@ OperatorError
 ├── Refused            77  permission or signature
 ├── Blocked             4  policy, protection, missing approval, suspension
 ├── StalePlan           7  what the plan was made from has moved
+├── PlanError            1  the kinds contradict each other: a cycle, an id twice
+├── JournalError         1  the operator's memory cannot be read or written
 └── ApplyError          1  an operation failed
     ├── Transient          again, with backoff
     ├── Terminal           not again until something changes
@@ -74,6 +76,14 @@ class StalePlan(OperatorError):
     """Raised when the inputs of a plan have moved since it was made."""
 
     exit_code = 7
+
+
+class PlanError(OperatorError):
+    """Raised when kinds contradict each other: operations in a cycle, one id used twice."""
+
+
+class JournalError(OperatorError):
+    """Raised when the operator's memory cannot be read or written. The file is left as it is."""
 
 
 class ApplyError(OperatorError):

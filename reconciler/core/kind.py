@@ -30,7 +30,10 @@ class View:
     """What a decision may know beside desired and observed state.
 
     `applied` maps each target to the digest of the value last applied to it; where it is lost, every
-    difference counts as declared. `requests` are wishes made by hand (`restart runtime` → a token).
+    difference counts as declared. `requests` are wishes made by hand: target → token of the newest wish
+    (`runtime.process` → `2026-11-21T01:40:00Z`). A token is never taken back: it is part of what is wanted,
+    and a kind compares it with the token that the running thing was started with, so a wish is fulfilled
+    exactly once through any crash. No token means no wish.
     """
 
     now: float
@@ -80,8 +83,16 @@ class Actor(Protocol):
 class Kind(Generic[D]):
     """One line of the registry. `phase` orders kinds that do not depend on each other.
 
-    `conditions` turns an observation into conditions (pure); `targets` lists the (target, value) pairs whose
-    digests are remembered as applied after the kind's operations are done.
+    `conditions` turns an observation into conditions (pure), where True is good: `EdgeServing`,
+    `CertificateValid`. The core fills in `last_transition_at`; kinds give `view.now`.
+
+    `targets` maps every target that the kind wants now to the value it wants, the same that its planner gives
+    to `View.origin` (pure; not called with `Unknown`). Their digests are remembered as applied once no
+    difference is left, and that is what tells drift from change later.
+
+    `needs` names kinds without whose observation this kind's operations must not run. Beside it, an
+    operation's `depends_on` may name operations of other kinds: one that is not in the plan counts as
+    settled, unless its kind (the longest kind name that begins the id) could not be observed; then it waits.
     """
 
     name: str
@@ -89,3 +100,5 @@ class Kind(Generic[D]):
     desired: D
     plan: Planner[D]
     conditions: Callable[[D, Observation, View], tuple[Condition, ...]] = lambda _d, _o, _v: ()
+    targets: Callable[[D, Observation], Mapping[TargetId, Json]] = lambda _d, _o: {}
+    needs: tuple[str, ...] = ()
