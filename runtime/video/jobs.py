@@ -1,8 +1,8 @@
 """The values that pass between whoever receives a segment and the worker that transcodes it.
 
-A job names files, never carries media: the source is a file that the receiver wrote, renditions are files that
-the worker writes into the job's own directory. Every value survives a round trip through JSON, which is what
-crosses the process border (`frames.py`). Nothing here touches a codec or the network.
+A job names files, never carries media: the source is a file that the receiver wrote, renditions are files
+that the worker writes into the job's own directory. Every value survives a round trip through JSON, which is
+what crosses the process border (`messages.py`). Nothing here touches a codec or the network.
 """
 
 from __future__ import annotations
@@ -13,68 +13,22 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-INTRA_ONLY = -1
-"""The `gop_ms` that makes every frame a key frame."""
-
-
-class Format(StrEnum):
-    MPEGTS = "mpegts"
-    MP4 = "mp4"
-
-    @property
-    def extension(self) -> str:
-        return ".mp4" if self is Format.MP4 else ".ts"
-
-
-class CodecProfile(StrEnum):
-    DEFAULT = "default"
-    BASELINE = "baseline"
-    MAIN = "main"
-    HIGH = "high"
-    CONSTRAINED_HIGH = "constrained_high"
-
-
-class Encoder(StrEnum):
-    H264 = "h264"
-    HEVC = "hevc"
-    VP8 = "vp8"
-    VP9 = "vp9"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """One wanted rendition. `width` and `height` are the wish; the output follows the source's aspect ratio.
-
-    `bitrate` is in bit/s (0: none given). `fps` 0 keeps the source's frames and timestamps. `gop_ms` is 0 for the
-    encoder's habit, `INTRA_ONLY`, or milliseconds; lower values are refused. `quality` 0 is none, else a CRF.
-    """
-
-    name: str
-    width: int
-    height: int
-    bitrate: int
-    fps: int = 0
-    fps_den: int = 1
-    format: Format = Format.MPEGTS
-    codec_profile: CodecProfile = CodecProfile.DEFAULT
-    gop_ms: int = 0
-    encoder: Encoder = Encoder.H264
-    quality: int = 0
+from livepeer.wire.profiles import VideoProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscodeJob:
     """One segment to transcode. `output` is an existing directory of this job alone.
 
-    `provider` is what renditions name as their maker, `Livepeer Transcoder <version> (<id>)`. `duration_ms` is
-    what the gateway says, and bounds the time the worker gets. `clip_to_ms` 0 means no end.
+    `provider` is what renditions name as their maker, `Livepeer Transcoder <version> (<id>)`. `duration_ms`
+    is what the gateway says, and bounds the time the worker gets. Clip bounds count from the segment's start.
     """
 
     id: str
     session_id: str
     sequence: int
     source: Path
-    profiles: tuple[Profile, ...]
+    profiles: tuple[VideoProfile, ...]
     duration_ms: int
     output: Path
     preset: str
@@ -89,7 +43,7 @@ class Rendition:
     """One finished output, in the order of the job's profiles.
 
     `frames` are those really in the file, so `pixels` (frames · width · height) is what a decoder counts.
-    `keccak` is the Keccak-256 of the file. `perceptual_hash` is the signature file, where one was wanted and made.
+    `keccak` is the Keccak-256 of the file. `perceptual_hash` is the signature file, where one was made.
     """
 
     path: Path
@@ -113,7 +67,7 @@ class Transcoded:
 
 
 class TranscodeError(Exception):
-    """Raised when a segment cannot be transcoded. `text` goes to the peer as it is; `detail` is for our log."""
+    """Raised when a segment cannot be transcoded. The peer sees `text` as it is; `detail` is for our log."""
 
     def __init__(self, text: str, detail: str = "") -> None:
         super().__init__(f"{text}: {detail}" if detail else text)
@@ -171,10 +125,10 @@ class Transcoder(Protocol):
         """Make ready to work; slots come with `set_workers`."""
 
     async def set_workers(self, slots: Mapping[str, WorkerSlot]) -> None:
-        """Make these the slots. Returns when each new one is ready or failed; removed ones end their segment."""
+        """Make these the slots. Returns when each new one is ready or failed; others end their segment."""
 
     async def transcode(self, job: TranscodeJob) -> Transcoded:
-        """Transcode one segment, or raise `TranscodeError`. Cancelling it stops the work and frees the worker."""
+        """Transcode one segment, or raise `TranscodeError`. Cancelling stops the work, frees the worker."""
 
     def states(self) -> tuple[WorkerState, ...]:
         """Every slot as it is now, by name."""
