@@ -63,7 +63,7 @@ def log_file(layout: Layout, role: str) -> Path:
 
 
 async def start_child(layout: Layout, wanted: Launch) -> Child:
-    """Starts it; returns once it is its program (it may have ended by then). `Transient` says why it failed."""
+    """Starts it; returns once it is its program (it may have ended by then). `Transient` says why not."""
     layout.children.mkdir(parents=True, exist_ok=True, mode=0o700)
     layout.logs.mkdir(parents=True, exist_ok=True, mode=0o750)
     reading, writing = os.pipe()

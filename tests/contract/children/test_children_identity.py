@@ -1,6 +1,7 @@
 """Real processes: what a managed child's identity promises, whoever dies and whenever."""
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -69,13 +70,9 @@ async def test_a_started_child_is_observed_with_its_identity(layout):
 
 
 async def test_a_child_holds_nothing_of_its_operator(layout):
-    child = await start_child(layout, _launch())
-    open_files = {os.readlink(entry.path) for entry in os.scandir(f"/proc/{child.pid}/fd")}
-    assert open_files == {
-        "/dev/null",
-        str(layout.logs / "worker.out"),
-        str(layout.children / "worker-1.json"),
-    }
+    child = await start_child(layout, _launch("/bin/sleep", "300"))
+    expected = {"/dev/null", str(layout.logs / "worker.out"), str(layout.children / "worker-1.json")}
+    await _until(lambda: _open_files(child.pid) == expected)  # while it starts it opens its libraries
 
 
 async def test_an_unstartable_program_is_told_in_the_launchers_words(layout):
@@ -243,6 +240,14 @@ async def test_children_outlive_a_killed_operator_and_are_adopted(layout):
 def test_secrets_in_the_operators_environment_do_not_reach_children():
     environment = {"PATH": "/bin", "RPC_A": "https://secret", "CUDA_VISIBLE_DEVICES": "0"}
     assert child_environment(environment) == {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "0"}
+
+
+def _open_files(pid):
+    found = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return found
 
 
 async def _until(holds, timeout_s=20):
