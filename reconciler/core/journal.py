@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from reconciler.core.memory import Failure, Intent, Memory, Repair, Run, Suspension
+from reconciler.core.memory import Failure, Memory, Repair, Run, Suspension
 from reconciler.core.values import (
     Condition,
     Event,

@@ -46,9 +46,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """How often a target was healed lately. A crash loop heals fine each time; this is what slows it down."""
+    """How often a target was brought about lately, under one declared state.
+
+    A crash loop heals fine each time, and so does an act that says it did but did not: this slows them down.
+    """
 
     target: TargetId
+    revision: Revision
     count: int
     last_at: float
     not_before: float
@@ -84,10 +88,12 @@ class Run:
 class Memory:
     """Everything remembered that planning and status may know.
 
-    `failures` is by fingerprint, `applied` holds digests by target, `open_intents` are acts of unknown end.
+    `failures` is by fingerprint; `applied` holds digests and `owners` kinds by target; `open_intents` are acts
+    of unknown end.
     """
 
     applied: Mapping[TargetId, str] = field(default_factory=dict)
+    owners: Mapping[TargetId, str] = field(default_factory=dict)
     applied_revision: Revision | None = None
     attempted_revision: Revision | None = None
     healthy_revision: Revision | None = None

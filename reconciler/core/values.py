@@ -273,7 +273,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of one operation. Times are unix seconds."""
+    """What came of one operation. Times are unix seconds. `final`: failed, and again would fail again."""
 
     operation: Operation
     result: Result
@@ -281,6 +281,7 @@ class Outcome:
     ended_at: float
     detail: str = ""
     retry_at: float | None = None
+    final: bool = False
 
 
 class Truth(StrEnum):
