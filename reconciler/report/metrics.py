@@ -144,11 +144,11 @@ class OperatorMetrics:
     def record_status(self, status: NodeStatus) -> None:
         for name, truth in product(self._conditions, Truth):
             self._condition.labels(type=name, status=truth.value).set(0)
-        for condition in status.conditions:
+        for condition in status.core.conditions:
             if condition.type in self._conditions:
                 self._condition.labels(type=condition.type, status=condition.status.value).set(1)
-        self._suspended.set(status.suspended is not None)
-        vetoes = frozenset(veto.fingerprint for veto in status.vetoes)
+        self._suspended.set(status.core.suspended is not None)
+        vetoes = frozenset(veto.fingerprint for veto in status.core.vetoes)
         self._vetoed.inc(len(vetoes - self._known_vetoes))
         self._known_vetoes = vetoes
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reconciler.core.exitcodes import of_plan
 from reconciler.core.values import (
     Action,
     Change,
@@ -23,7 +24,7 @@ from reconciler.core.values import (
 from reconciler.report.diagnostics import diagnostic_json, source_json
 from reconciler.report.plan_text import render_change
 from reconciler.report.quantities import render_moment
-from reconciler.report.summary import Summary, detailed_exit_code, summarize
+from reconciler.report.summary import Summary, summarize
 
 FORMAT_VERSION = "1.0"
 
@@ -63,7 +64,7 @@ def plan_json(plan: Plan) -> dict[str, Json]:
         "diagnostics": [diagnostic_json(finding) for finding in plan.diagnostics],
         "errored": any(finding.severity is Severity.ERROR for finding in plan.diagnostics),
         "summary": summary_json(summarize(plan)),
-        "detailed_exitcode": detailed_exit_code(plan),
+        "detailed_exitcode": int(of_plan(plan, detailed=True)),
     }
 
 

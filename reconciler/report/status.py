@@ -1,15 +1,17 @@
 """The status of a node as one frozen value, from which text, JSON and metrics are drawn.
 
-It answers apart: what was attempted, what was last applied, is it ready, is it stuck, who switched automation
-off. Built by the operator (or by `status` where none runs); rendered by this package. Times are unix seconds.
+The core says how the node stands to what is declared; added is what only the outside knows: which processes
+there are, what the runtime says, which work was refused. Built by the operator, or by `status` where none
+runs. Times are unix seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from reconciler.core.values import Condition, Json
+from reconciler.core.status import Status
+from reconciler.core.values import Json, Standing, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,7 @@ class OperatorProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedChild:
-    """A process the operator started. `state` is a word such as `serving`, `draining`, `ended`."""
+    """A process that the operator started. `state` is a word: `running`, or how it ended."""
 
     role: str
     generation: int
@@ -30,58 +32,8 @@ class ManagedChild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InventoryItem:
-    """A resource under management. `facts` are labelled values worth showing, in order."""
-
-    target: str
-    kind: str
-    state: str
-    facts: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
-    """Runs of one revision with one result, collapsed: flapping shows as a count."""
-
-    revision: str
-    status: str
-    first_at: float
-    last_at: float
-    duration_s: float
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspensionStatus:
-    reason: str
-    by: str
-    since: float
-    until: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VetoStatus:
-    """A difference that is not tried again; `frees` says what would lift the veto."""
-
-    fingerprint: str
-    target: str
-    failures: int
-    reason: str
-    since: float
-    frees: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryStatus:
-    target: str
-    failures: int
-    next_try_at: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusalStatus:
-    """Refused work, counted by reason and gateway."""
+class Refusal:
+    """Refused work, counted by reason and gateway. The gateway is empty where none was named."""
 
     reason: str
     gateway: str
@@ -91,25 +43,23 @@ class RefusalStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """`runtime` is the serving runtime's own status document, as it answered, or None."""
+    """`operator` is None where none runs; `runtime` is the serving runtime's own account, or None.
 
-    node: str
+    `rejected` says why the declared state on disk is not the one in use, with its place.
+    """
+
+    core: Status
     version: str
-    at: float
     operator: OperatorProcess | None
-    observed_generation: str
-    last_attempted_revision: str | None
-    last_applied_revision: str | None
-    last_healthy_revision: str | None
-    last_handled_reconcile_at: float | None
-    next_resync_at: float | None = None
-    conditions: tuple[Condition, ...] = ()
     children: tuple[ManagedChild, ...] = ()
-    inventory: tuple[InventoryItem, ...] = ()
-    history: tuple[HistoryEntry, ...] = ()
-    suspended: SuspensionStatus | None = None
-    vetoes: tuple[VetoStatus, ...] = ()
-    retries: tuple[RetryStatus, ...] = ()
-    refusals: tuple[RefusalStatus, ...] = ()
-    running: str = ""
-    runtime: Mapping[str, Json] | None = field(default=None)
+    refusals: tuple[Refusal, ...] = ()
+    runtime: Mapping[str, Json] | None = None
+    next_resync_at: float | None = None
+    rejected: str = ""
+
+    @property
+    def retries(self) -> tuple[Step, ...]:
+        """What waits for a moment that is known."""
+        return tuple(
+            step for step in self.core.pending if step.standing is Standing.WAITING and step.until is not None
+        )

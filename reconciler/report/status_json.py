@@ -6,77 +6,53 @@ printed by `status --json`, packed into the support bundle.
 
 from __future__ import annotations
 
+from reconciler.core.memory import Intent, Run, Suspension
 from reconciler.core.values import Condition, Json
 from reconciler.report.quantities import render_moment
-from reconciler.report.status import ManagedChild, NodeStatus, SuspensionStatus
+from reconciler.report.status import ManagedChild, NodeStatus, Refusal
 
 FORMAT_VERSION = "1.0"
 
 
 def status_json(status: NodeStatus) -> dict[str, Json]:
+    core = status.core
     return {
         "format_version": FORMAT_VERSION,
-        "node": status.node,
+        "node": core.node,
         "version": status.version,
-        "timestamp": render_moment(status.at),
+        "timestamp": render_moment(core.at),
         "operator": None
         if status.operator is None
         else {"pid": status.operator.pid, "started_at": render_moment(status.operator.started_at)},
-        "observed_generation": status.observed_generation,
-        "last_attempted_revision": status.last_attempted_revision,
-        "last_applied_revision": status.last_applied_revision,
-        "last_healthy_revision": status.last_healthy_revision,
-        "last_handled_reconcile_at": _moment(status.last_handled_reconcile_at),
+        "observed_generation": core.observed_generation,
+        "plan_id": core.plan_id,
+        "last_attempted_revision": core.last_attempted_revision,
+        "last_applied_revision": core.last_applied_revision,
+        "last_healthy_revision": core.last_healthy_revision,
+        "last_handled_reconcile_at": _moment(core.last_handled_reconcile_at),
+        "next_try_at": _moment(core.next_try_at),
         "next_resync_at": _moment(status.next_resync_at),
-        "conditions": [condition_json(condition) for condition in status.conditions],
+        "rejected": status.rejected or None,
+        "conditions": [condition_json(condition) for condition in core.conditions],
         "children": [_child_json(child) for child in status.children],
         "inventory": [
-            {"target": item.target, "type": item.kind, "state": item.state, "facts": dict(item.facts)}
-            for item in status.inventory
+            {"target": item.target, "type": item.kind, "state": item.accord.value} for item in core.inventory
         ],
-        "history": [
-            {
-                "revision": entry.revision,
-                "status": entry.status,
-                "first_at": render_moment(entry.first_at),
-                "last_at": render_moment(entry.last_at),
-                "duration_s": round(entry.duration_s, 3),
-                "count": entry.count,
-            }
-            for entry in status.history
-        ],
-        "suspended": suspension_json(status.suspended),
+        "history": [run_json(run) for run in core.history],
+        "suspended": _suspension_json(core.suspended),
         "pending_transactions": [],
+        "unresolved": [_intent_json(intent) for intent in core.unresolved],
         "vetoes": [
-            {
-                "fingerprint": veto.fingerprint,
-                "target": veto.target,
-                "failures": veto.failures,
-                "reason": veto.reason,
-                "since": render_moment(veto.since),
-                "frees": veto.frees,
-            }
-            for veto in status.vetoes
+            {"fingerprint": veto.fingerprint, "target": veto.target, "reason": veto.reason}
+            for veto in core.vetoes
         ],
         "retries": [
-            {
-                "target": retry.target,
-                "failures": retry.failures,
-                "next_try_at": render_moment(retry.next_try_at),
-                "reason": retry.reason,
-            }
-            for retry in status.retries
+            {"target": step.operation.target, "next_try_at": _moment(step.until), "reason": step.reason}
+            for step in status.retries
         ],
-        "refusals": [
-            {
-                "reason": refusal.reason,
-                "gateway": refusal.gateway,
-                "count": refusal.count,
-                "last_at": render_moment(refusal.last_at),
-            }
-            for refusal in status.refusals
-        ],
-        "running": status.running,
+        "unobserved": [{"type": each.kind, "reason": each.reason} for each in core.unobserved],
+        "refusals": [refusal_json(refusal) for refusal in status.refusals],
+        "running": core.running,
         "runtime": None if status.runtime is None else dict(status.runtime),
     }
 
@@ -92,7 +68,27 @@ def condition_json(condition: Condition) -> dict[str, Json]:
     }
 
 
-def suspension_json(suspended: SuspensionStatus | None) -> dict[str, Json] | None:
+def run_json(run: Run) -> dict[str, Json]:
+    return {
+        "revision": run.revision,
+        "result": run.result,
+        "first_at": render_moment(run.first_at),
+        "last_at": render_moment(run.last_at),
+        "duration_s": round(run.duration_s, 3),
+        "count": run.count,
+    }
+
+
+def refusal_json(refusal: Refusal) -> dict[str, Json]:
+    return {
+        "reason": refusal.reason,
+        "gateway": refusal.gateway,
+        "count": refusal.count,
+        "last_at": render_moment(refusal.last_at),
+    }
+
+
+def _suspension_json(suspended: Suspension | None) -> Json:
     if suspended is None:
         return None
     return {
@@ -100,6 +96,17 @@ def suspension_json(suspended: SuspensionStatus | None) -> dict[str, Json] | Non
         "by": suspended.by,
         "since": render_moment(suspended.since),
         "until": _moment(suspended.until),
+    }
+
+
+def _intent_json(intent: Intent) -> Json:
+    return {
+        "number": intent.number,
+        "id": intent.operation_id,
+        "type": intent.kind,
+        "target": intent.target,
+        "reversible": intent.reversible,
+        "began_at": render_moment(intent.began_at),
     }
 
 

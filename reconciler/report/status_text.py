@@ -1,14 +1,20 @@
 """The status as people read it: is it well, is it stuck, what serves, what waits, and what to do next.
 
-Pure: equal values give equal text. Called by `status`, here or through the operator's socket.
+Pure: equal values give equal text. Called by `status`, here or through the operator's socket, and by
+`refusals` and `history` for their parts.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
+from reconciler.core.memory import Run
+from reconciler.core.status import Accord
 from reconciler.core.values import Condition, Truth
 from reconciler.report.palette import PLAIN, Palette
 from reconciler.report.quantities import render_clock, render_count, render_duration
-from reconciler.report.status import NodeStatus
+from reconciler.report.status import NodeStatus, Refusal
 
 _REVISION_LENGTH = 7
 _BAD_WHEN_TRUE = frozenset({"Stalled", "Drifted", "Suspended"})
@@ -18,18 +24,23 @@ _HISTORY_SHOWN = 5
 
 def render_status(status: NodeStatus, *, palette: Palette = PLAIN) -> str:
     """Blocks with a heading each; empty ones are left out. Ends in a newline."""
+    core = status.core
+    now = core.at
     blocks = [
         _render_header(status, palette),
+        _render_rejected(status, palette),
         _render_suspension(status, palette),
-        _titled(
-            "Conditions", [_render_condition(each, status.at, palette) for each in status.conditions], palette
-        ),
+        _titled("Conditions", [_render_condition(each, now, palette) for each in core.conditions], palette),
         _titled("Children", _render_children(status), palette),
-        _titled("Resources", _render_inventory(status), palette),
+        _titled("Resources", _render_inventory(status, palette), palette),
+        _titled(
+            "Could not observe", [f"  ? {each.kind}  {each.reason}" for each in core.unobserved], palette
+        ),
         _titled("Not tried again", _render_vetoes(status, palette), palette),
+        _titled("Outcome unknown", _render_unresolved(status), palette),
         _titled("Tried again later", _render_retries(status), palette),
-        _titled("Refused work", _render_refusals(status), palette),
-        _titled("History", _render_history(status), palette),
+        _titled("Refused work", render_refusals(status.refusals, now), palette),
+        _titled("History", render_runs(core.history[:_HISTORY_SHOWN]), palette),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -39,35 +50,47 @@ def _titled(title: str, lines: list[str], palette: Palette) -> list[str]:
 
 
 def _render_header(status: NodeStatus, palette: Palette) -> list[str]:
-    lines = [f"{palette.paint('heading', status.node)}  {_render_revision(status)}"]
-    indent = " " * (len(status.node) + 2)
+    core = status.core
+    lines = [f"{palette.paint('heading', core.node)}  {_render_revision(status)}"]
+    indent = " " * (len(core.node) + 2)
     if status.operator is None:
-        lines.append(
-            f"{indent}operator: {palette.paint('caution', 'not running')}; "
-            "children run unsupervised (supervise them with `reconcile run`)"
-        )
+        lines.append(f"{indent}operator: {palette.paint('caution', _unsupervised(status))}")
     else:
-        since = render_duration(status.at - status.operator.started_at)
+        since = render_duration(core.at - status.operator.started_at)
         lines.append(f"{indent}operator: pid {status.operator.pid}, up {since}")
-    if status.running:
-        lines.append(f"{indent}running: {status.running}")
-    if status.next_resync_at is not None and status.next_resync_at > status.at:
-        lines.append(f"{indent}next look in {render_duration(status.next_resync_at - status.at)}")
+    if core.running:
+        lines.append(f"{indent}running: {core.running}")
+    if status.next_resync_at is not None and status.next_resync_at > core.at:
+        lines.append(f"{indent}next look in {render_duration(status.next_resync_at - core.at)}")
     return lines
 
 
+def _unsupervised(status: NodeStatus) -> str:
+    if any(child.state == "running" for child in status.children):
+        return "none runs; the children serve on unsupervised (`reconcile run` supervises them)"
+    return "none runs (`reconcile run` starts it)"
+
+
 def _render_revision(status: NodeStatus) -> str:
-    declared = f"revision {status.observed_generation[:_REVISION_LENGTH]}"
-    applied = status.last_applied_revision
+    declared = f"revision {status.core.observed_generation[:_REVISION_LENGTH]}"
+    applied = status.core.last_applied_revision
     if applied is None:
         return f"{declared}, never applied in full"
-    if applied == status.observed_generation:
+    if applied == status.core.observed_generation:
         return f"{declared}, applied"
     return f"{declared}, last applied {applied[:_REVISION_LENGTH]}"
 
 
+def _render_rejected(status: NodeStatus, palette: Palette) -> list[str]:
+    if not status.rejected:
+        return []
+    return [palette.paint("bad", "The declared state on disk is not in use; the last good one is.")] + [
+        f"  {line}" for line in status.rejected.splitlines()
+    ]
+
+
 def _render_suspension(status: NodeStatus, palette: Palette) -> list[str]:
-    held = status.suspended
+    held = status.core.suspended
     if held is None:
         return []
     until = f"until {render_clock(held.until)}" if held.until is not None else "until `reconcile resume`"
@@ -93,48 +116,56 @@ def _render_condition(condition: Condition, now: float, palette: Palette) -> str
 
 def _render_children(status: NodeStatus) -> list[str]:
     return [
-        f"  {child.role}-{child.generation}  pid {child.pid}  {child.state}  "
-        f"up {render_duration(status.at - child.started_at)}"
+        f"  {child.role}-{child.generation}  pid {child.pid}  {child.state}"
+        + (f"  up {render_duration(status.core.at - child.started_at)}" if child.state == "running" else "")
         for child in status.children
     ]
 
 
-def _render_inventory(status: NodeStatus) -> list[str]:
-    return [
-        f"  {item.target:<28}{item.state}" + "".join(f"  {label} {value}" for label, value in item.facts)
-        for item in status.inventory
+def _render_inventory(status: NodeStatus, palette: Palette) -> list[str]:
+    """Those that differ by name, the rest as a count."""
+    counts = Counter(item.accord for item in status.core.inventory)
+    lines = [
+        f"  {item.target}  {palette.paint('caution', item.accord.value)}"
+        for item in status.core.inventory
+        if item.accord is not Accord.SYNCED
     ]
+    if counts[Accord.SYNCED]:
+        lines.append(f"  {render_count(counts[Accord.SYNCED], 'target')} as declared.")
+    return lines
 
 
 def _render_vetoes(status: NodeStatus, palette: Palette) -> list[str]:
-    lines = []
-    for veto in status.vetoes:
-        failures = render_count(veto.failures, "failure")
-        lines.append(f"  {veto.target}  {palette.paint('bad', f'after {failures}')}: {veto.reason}")
-        lines.append(f"      freed by: {veto.frees}")
-    return lines
+    return [f"  {palette.paint('bad', veto.target)}  {veto.reason}" for veto in status.core.vetoes]
+
+
+def _render_unresolved(status: NodeStatus) -> list[str]:
+    return [
+        f"  {intent.target}  begun {render_clock(intent.began_at)}, no outcome written"
+        for intent in status.core.unresolved
+    ]
 
 
 def _render_retries(status: NodeStatus) -> list[str]:
     return [
-        f"  {retry.target}  in {render_duration(retry.next_try_at - status.at)}"
-        f" (failed {render_count(retry.failures, 'time')}): {retry.reason}"
-        for retry in status.retries
+        f"  {step.operation.target}  in {render_duration(step.until - status.core.at)}: {step.reason}"
+        for step in status.retries
+        if step.until is not None
     ]
 
 
-def _render_refusals(status: NodeStatus) -> list[str]:
+def render_refusals(refusals: Sequence[Refusal], now: float) -> list[str]:
     return [
-        f"  {refusal.count:>6}  {refusal.reason}  from {refusal.gateway or 'unknown'}"
-        f"  (last {render_duration(status.at - refusal.last_at)} ago)"
-        for refusal in status.refusals
+        f"  {refusal.count:>6}  {refusal.reason}  from {refusal.gateway or 'nobody named'}"
+        f"  (last {render_duration(now - refusal.last_at)} ago)"
+        for refusal in refusals
     ]
 
 
-def _render_history(status: NodeStatus) -> list[str]:
+def render_runs(runs: Sequence[Run]) -> list[str]:
     return [
-        f"  {entry.revision[:_REVISION_LENGTH]}  {entry.status:<12}"
-        f"{render_clock(entry.last_at)}  took {render_duration(entry.duration_s)}"
-        + (f"  ({entry.count} times)" if entry.count > 1 else "")
-        for entry in status.history[:_HISTORY_SHOWN]
+        f"  {run.revision[:_REVISION_LENGTH]}  {run.result:<12}"
+        f"{render_clock(run.last_at)}  took {render_duration(run.duration_s)}"
+        + (f"  ({run.count} times since {render_clock(run.first_at)})" if run.count > 1 else "")
+        for run in runs
     ]

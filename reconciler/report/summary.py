@@ -1,4 +1,4 @@
-"""What a plan comes to: the counts of its last lines, and the exit code that says the same.
+"""What a plan comes to: the counts of its last lines.
 
 One place counts, so that text, JSON, Markdown, stream and metrics never disagree. Pure. Steps that will not
 be done (vetoed, or blocked by more than a missing approval) are held back and not counted.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.core.values import Action, Impact, Origin, Plan, Standing, Step
+from reconciler.core.values import Action, Impact, Plan, Standing, Step
 from reconciler.report.quantities import render_eth
 
 _ADDS = frozenset({Action.CREATE, Action.REPLACE, Action.RECREATE})
@@ -81,12 +81,3 @@ def render_consequences(summary: Summary) -> str:
         f"Restarts: {summary.restarts}. Jobs interrupted: {summary.interrupts}. "
         f"Transactions: {summary.transactions}{cost}. Reversible: {reversible}."
     )
-
-
-def detailed_exit_code(plan: Plan) -> int:
-    """4 something is held back, 2 the declared state changed (or a duty is due), 3 only drift, 0 nothing."""
-    if any(step.standing in {Standing.BLOCKED, Standing.VETOED} for step in plan.steps):
-        return 4
-    if plan.of(Origin.DECLARED, Origin.DUTY, Origin.REQUEST):
-        return 2
-    return 3 if plan.of(Origin.DRIFT) else 0

@@ -17,17 +17,15 @@ from report_builders import (
     nothing,
     operation,
     plan,
-    price_change,
     with_canary,
 )
 
-from reconciler.core.values import Action, Change, Origin, Outcome, Result, Standing, Step
+from reconciler.core.values import Action, Change, Outcome, Result
 from reconciler.report.palette import COLOUR
 from reconciler.report.plan_json import plan_json
 from reconciler.report.plan_markdown import render_plan_markdown
 from reconciler.report.plan_text import render_plan
 from reconciler.report.stream import outcome_line, planned_lines, progress_line, start_line, version_line
-from reconciler.report.summary import detailed_exit_code
 
 PLANS = {"everything": everything, "first": first, "nothing": nothing}
 
@@ -108,21 +106,3 @@ def test_a_name_cannot_break_out_of_its_markdown_cell():
     assert "<script>" not in row
     assert "@everyone" not in row
     assert len(re.findall(r"(?<!\\)\|", row)) == 8
-
-
-@pytest.mark.parametrize(
-    ("steps", "code"),
-    [
-        ([], 0),
-        ([price_change()], 2),
-        ([operation("edge.process", origin=Origin.DRIFT)], 3),
-        ([operation("edge.process", origin=Origin.DRIFT), price_change()], 2),
-        ([operation("x", origin=Origin.DUTY)], 2),
-        ([operation("x", origin=Origin.REQUEST)], 2),
-        ([price_change(), Step(operation("y"), Standing.BLOCKED, "protected")], 4),
-        ([Step(operation("y"), Standing.VETOED, "failed 3 times")], 4),
-        ([Step(operation("y", origin=Origin.DRIFT), Standing.WAITING, "backoff")], 3),
-    ],
-)
-def test_detailed_exit_code_tells_declared_changes_from_drift_and_blocks(steps, code):
-    assert detailed_exit_code(plan(*steps)) == code
