@@ -1,0 +1,147 @@
+"""What is wanted of the edge, and what is seen of it. Values only.
+
+Built by `desire` from the declared state, and by `observe.py` from the world; `plan.py` compares the two.
+The certificate and the runtimes behind the edge are not here: they reach Envoy through files of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.core.values import Source, digest
+from reconciler.layout import Layout
+from reconciler.spec.declaration import Declaration
+
+KIND = "edge"
+ROLE = "edge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvoyProgram:
+    """The Envoy that is installed. `workers` is its number of threads that carry traffic."""
+
+    path: Path
+    version: str
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeLimits:
+    """What strangers may take. `connections` counts all of them together."""
+
+    connections: int
+    headers_s: float
+    handshake_s: float
+    idle_connection_s: float
+    idle_stream_s: float
+    heap_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeDesired:
+    """One public listener. `directory` holds Envoy's documents, `sockets` its admin sockets."""
+
+    node: str
+    host: str
+    port: int
+    tls: bool
+    limits: EdgeLimits
+    program: EnvoyProgram
+    directory: Path
+    sockets: Path
+    identity: str
+    drain_s: int
+    listen_source: Source | None = None
+    limits_source: Source | None = None
+
+    @property
+    def address(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def admin_socket(self, generation: int) -> Path:
+        return self.sockets / f"edge-{generation}.sock"
+
+    def bootstrap_file(self, generation: int) -> Path:
+        return self.directory / f"bootstrap-{generation}.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeProcess:
+    """An Envoy of this node. `state` is what its admin says (`LIVE`, `DRAINING`, …), empty where it is silent.
+
+    `epoch` counts hot restarts within one `base_id`. `accepted` maps a document to the version that Envoy
+    took from it last.
+    """
+
+    generation: int
+    pid: int
+    start_time: int
+    program: str
+    epoch: int
+    base_id: int
+    state: str = ""
+    connections: int = 0
+    accepted: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortHolder:
+    """Who listens on the wanted port and is not this node's edge. `pid` 0: another user's process."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} ({self.command})" if self.pid else "a process of another user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeObserved:
+    """`processes` are alive, oldest first. `documents` maps a file's name to the version it holds."""
+
+    processes: tuple[EdgeProcess, ...]
+    documents: tuple[tuple[str, str], ...]
+    last_generation: int = 0
+    last_ending: str = ""
+    port_holder: PortHolder | None = None
+    privileged: bool = True
+
+    @property
+    def current(self) -> EdgeProcess | None:
+        """The one that has the listener: the newest, if it lives. Older ones only end what they began."""
+        newest = self.processes[-1] if self.processes else None
+        return newest if newest and newest.generation == self.last_generation else None
+
+
+def desire(declaration: Declaration, layout: Layout, program: EnvoyProgram) -> EdgeDesired | None:
+    """None for a node without a service."""
+    service = declaration.service
+    if service is None:
+        return None
+    return EdgeDesired(
+        node=declaration.name,
+        host=service.listen.public.host,
+        port=service.listen.public.port,
+        tls=service.uri.startswith("https://"),
+        limits=EdgeLimits(
+            connections=service.limits.connections,
+            headers_s=service.limits.headers_s,
+            handshake_s=service.limits.headers_s,
+            idle_connection_s=600.0,
+            idle_stream_s=900.0,
+            heap_bytes=2 * 1024**3,
+        ),
+        program=program,
+        directory=layout.edge,
+        sockets=layout.run,
+        identity=layout.identity,
+        drain_s=600,
+        listen_source=declaration.source("service.listen.public") or declaration.source("service.uri"),
+        limits_source=declaration.source("service.limits"),
+    )
+
+
+def base_id(identity: str, attempt: int) -> int:
+    """Names one line of hot restarts on this machine. Envoy multiplies it by ten and keeps 32 bits."""
+    return int(digest([identity, attempt])[:12], 16) % 400_000_000
