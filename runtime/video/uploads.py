@@ -1,0 +1,91 @@
+"""Renditions that go to the gateway's own object store: S3 POST policies and Google's, as HTML forms.
+
+The gateway sends a signed policy with the segment; we send one multipart form per rendition. A store that
+answers with anything but an empty success has refused it, and that is reported as the failure it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from concurrent.futures import Executor
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from livepeer.wire.segments import StorageS3
+from runtime.video.storage import StorageError
+from runtime.video.targets import ForbiddenTarget, Targets
+
+_TOTAL_S = 10.0
+_SHOWN_BYTES = 300
+_TYPES = {".ts": "video/mp2t", ".mp4": "video/mp4"}
+
+
+class FormStorage:
+    """One session's output storage at its gateway's."""
+
+    def __init__(self, storage: StorageS3, *, targets: Targets, threads: Executor) -> None:
+        self._storage = storage
+        self._targets = targets
+        self._threads = threads
+
+    async def put(self, name: str, path: Path) -> str:
+        try:
+            async with asyncio.timeout(_TOTAL_S):
+                await self._post(name, path)
+        except TimeoutError as error:
+            raise StorageError(f"the object store took longer than {_TOTAL_S:g} s") from error
+        except ForbiddenTarget as error:
+            raise StorageError(f"the object store cannot be used: {error}") from error
+        except OSError as error:
+            raise StorageError(f"cannot read {name}: {error.strerror}") from error
+        return f"{self._storage.host}/{self._storage.key}/{name}"
+
+    async def _post(self, name: str, path: Path) -> None:
+        loop = asyncio.get_running_loop()
+        targets = self._targets
+        target = await targets.judge(self._storage.host, allow_private=targets.is_private_node)
+        httpx = await loop.run_in_executor(self._threads, import_module, "httpx")
+        data = await loop.run_in_executor(self._threads, path.read_bytes)
+        try:
+            async with httpx.AsyncClient(follow_redirects=False, trust_env=False) as client:
+                response = await client.post(
+                    target.url,
+                    data=form_fields(self._storage, name),
+                    files={"file": (posixpath.basename(name), data, content_type(name))},
+                    headers={"host": target.host_header},
+                    extensions={"sni_hostname": target.host},
+                )
+        except httpx.HTTPError as error:
+            raise StorageError(f"the object store failed: {type(error).__name__} {error}".rstrip()) from error
+        _require_success(response)
+
+
+def form_fields(storage: StorageS3, name: str) -> dict[str, str]:
+    """The form, in the order that the policies expect, without its file."""
+    directory = posixpath.dirname(f"{storage.key}/{name}")
+    fields = {
+        "acl": "public-read",
+        "Content-Type": content_type(name),
+        "key": f"{directory}/${{filename}}",
+        "policy": storage.policy,
+    }
+    if storage.is_google:
+        return fields | {"GoogleAccessId": storage.credential, "signature": storage.signature}
+    return fields | {
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": storage.credential,
+        "x-amz-date": storage.date,
+        "x-amz-signature": storage.signature,
+    }
+
+
+def content_type(name: str) -> str:
+    return _TYPES.get(posixpath.splitext(name)[1], "application/octet-stream")
+
+
+def _require_success(response: Any) -> None:
+    text = response.content[:_SHOWN_BYTES].decode("utf-8", "replace").strip()
+    if text or not response.is_success:
+        raise StorageError(text or f"the object store answered {response.status_code}")
