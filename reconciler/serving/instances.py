@@ -1,0 +1,51 @@
+"""Which runtime processes there are, and which of them gets new requests.
+
+Read from the children's identities and from the endpoints file that the edge follows; nothing else is
+believed. Called by the observers and actors of the kinds `runtime`, `settings` and `presets`. It changes
+nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from reconciler.children import Child, observe_children
+from reconciler.layout import Layout
+
+ROLE = "runtime"
+_SOCKET = re.compile(r"/runtime-([0-9]{1,10})\.sock\b")
+_LONGEST_ROUTES_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instances:
+    """The runtime's children by generation; the generations that the edge sends requests to, ascending."""
+
+    children: tuple[Child, ...]
+    routed: tuple[int, ...]
+
+    @property
+    def alive(self) -> tuple[Child, ...]:
+        return tuple(child for child in self.children if child.alive)
+
+    @property
+    def serving(self) -> int | None:
+        """The generation that serves: the newest living one with a route, else the newest living one."""
+        alive = [child.generation for child in self.alive]
+        return max((number for number in alive if number in self.routed), default=max(alive, default=None))
+
+
+def look_at_instances(layout: Layout) -> Instances:
+    """Raises OSError where it cannot look; files that are not there mean that there is nothing."""
+    children = tuple(child for child in observe_children(layout) if child.role == ROLE)
+    return Instances(children=children, routed=routed_generations(layout))
+
+
+def routed_generations(layout: Layout) -> tuple[int, ...]:
+    try:
+        with open(layout.edge_routes, "rb") as file:
+            text = file.read(_LONGEST_ROUTES_BYTES).decode(errors="replace")
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted({int(number) for number in _SOCKET.findall(text)}))
