@@ -127,8 +127,10 @@ def _wholly_done(outcomes: Iterable[Outcome]) -> set[TargetId]:
 def settled_intents(
     memory: Memory, in_flight: frozenset[int], observations: Mapping[str, Observation], plan: Plan
 ) -> list[int]:
-    """Open intents whose end is no longer in doubt: the world was looked at and, where the act cannot be
-    repeated harmlessly, shows that nothing is left to do."""
+    """Open intents whose end is no longer in doubt.
+
+    The world was looked at and, where the act cannot be repeated harmlessly, shows nothing left to do.
+    """
     touched = {step.operation.target for step in plan.steps}
     return [
         intent.number
@@ -139,7 +141,7 @@ def settled_intents(
     ]
 
 
-def resolved_failures(memory: Memory, observations: Mapping[str, Observation], plan: Plan) -> set[TargetId]:
+def resolved_failures(memory: Memory, plan: Plan) -> set[TargetId]:
     """Targets with failures on record whose difference has gone by itself."""
     if plan.unobserved:
         return set()

@@ -1,8 +1,9 @@
 """Converges a node: observe, plan, guard, act, observe again, remember.
 
 The one path for one shot and for the loop. It owns the executor (so lanes hold between runs) and is the only
-writer of the journal. An operation's failure is an outcome, not an exception; what it raises is a journal that
-cannot be written, a stale saved plan, or a kind that contradicts itself. Decisions are in the pure modules.
+writer of the journal. An operation's failure is an outcome, not an exception; what it raises is a journal
+that cannot be written, a stale saved plan, or a kind that contradicts itself. Decisions are made in the pure
+modules.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from reconciler.core import bookkeeping, exitcodes
 from reconciler.core.clock import Clock
 from reconciler.core.errors import StalePlan
 from reconciler.core.executor import Executor, Progress, Silent
+from reconciler.core.guards import is_vetoed, veto_reason
 from reconciler.core.journal import Journal
 from reconciler.core.memory import Memory, Run
-from reconciler.core.node import Node
+from reconciler.core.node import Desired, Node
 from reconciler.core.planner import select
 from reconciler.core.status import Status
 from reconciler.core.survey import Survey, Surveyor, status_of
@@ -26,12 +28,20 @@ from reconciler.core.values import (
     Event,
     Json,
     Observation,
+    Origin,
     Outcome,
     Plan,
+    PlanId,
     Result,
     Standing,
     Truth,
 )
+
+_TOLD = {
+    Result.DONE: "operation.applied",
+    Result.STALE: "operation.stale",
+    Result.UNKNOWN: "operation.unknown",
+}
 
 Announce = Callable[[Event], None]
 """Hears every event after it is in the journal. Must not block and must not raise."""
@@ -39,14 +49,24 @@ Announce = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run meant to do, what came of it, and what is left. `before` and `remaining` are whole plans;
-    `plan` is the part that was handed to the executor."""
+    """What a run meant to do, what came of it, and what is left.
+
+    `plan` is the part that was handed to the executor; `after` is the look that followed, over everything.
+    """
 
     plan: Plan
     outcomes: tuple[Outcome, ...]
-    remaining: Plan
+    after: Survey
     conditions: tuple[Condition, ...]
-    status: Status
+    runs: tuple[Run, ...]
+
+    @property
+    def remaining(self) -> Plan:
+        return self.after.plan
+
+    @property
+    def status(self) -> Status:
+        return status_of(self.after, self.runs)
 
     @property
     def exit_code(self) -> exitcodes.Exit:
@@ -73,6 +93,7 @@ class Engine:
         self._clock = clock
         self._random = random
         self._announce = announce
+        self._announced: PlanId | None = None
         self._executor = Executor(journal, clock=clock, parallel=parallel)
 
     @property
@@ -104,8 +125,11 @@ class Engine:
         expected: Plan | None = None,
         progress: Progress | None = None,
     ) -> Report:
-        """Do once what is to be done. `only` these kinds; `force` forgives earlier failures; `expected` is a
-        saved plan that must still be the plan, or nothing is done and `StalePlan` is raised."""
+        """Do once what is to be done.
+
+        `only` these kinds; `force` forgives earlier failures; `expected` is a saved plan that must still be
+        the plan, or nothing is done and `StalePlan` is raised. Runs of different kinds may overlap.
+        """
         began_at = self._clock.now()
         if force:
             self._journal.forget_failures()
@@ -113,26 +137,17 @@ class Engine:
         if expected is not None:
             _insist_on(expected, before.plan)
         plan = select(before.plan, only)
-        self._journal.remember_attempt(before.plan.revision, began_at)
+        self._announce_plan(before.plan)
+        if before.memory.attempted_revision != plan.revision:
+            self._journal.remember_attempt(plan.revision)
         outcomes = await self._executor.execute(plan, self._node.actors, progress=progress or Silent())
-        self._book(outcomes, before)
+        self._book(outcomes, before.desired)
         acted = any(step.standing is Standing.READY for step in plan.steps)
         after = await self._surveyor().survey() if acted else before
-        self._remember(after, outcomes)
-        conditions = after.conditions
-        self._record(after, conditions, outcomes, began_at)
-        status = status_of(
-            Survey(
-                desired=after.desired,
-                observations=after.observations,
-                memory=self._journal.memory(),
-                plan=after.plan,
-            ),
-            self._journal.runs(),
-        )
-        return Report(
-            plan=plan, outcomes=outcomes, remaining=after.plan, conditions=conditions, status=status
-        )
+        conditions = self._remember(after, outcomes)
+        self._record(after.plan, outcomes, began_at)
+        runs = self._journal.runs()
+        return Report(plan=plan, outcomes=outcomes, after=after, conditions=conditions, runs=runs)
 
     def emit(self, name: str, fields: Mapping[str, Json]) -> None:
         """Journal an event, then tell it."""
@@ -141,16 +156,111 @@ class Engine:
     def _surveyor(self) -> Surveyor:
         return Surveyor(self._node, self._journal, clock=self._clock)
 
-    def _book(self, outcomes: Iterable[Outcome], before: Survey) -> None:
-        raise NotImplementedError
+    def _announce_plan(self, plan: Plan) -> None:
+        """Once for each different plan, not for each look."""
+        if plan.plan_id == self._announced or (plan.is_empty and self._announced is None):
+            return
+        self._announced = plan.plan_id
+        if plan.is_empty:
+            return
+        drifted = [step.operation.target for step in plan.of(Origin.DRIFT)]
+        fields = {"plan_id": plan.plan_id, "revision": plan.revision, "operations": len(plan.steps)}
+        self.emit("plan.created", {**fields, "drifted": drifted})
 
-    def _remember(self, after: Survey, outcomes: Iterable[Outcome]) -> None:
-        raise NotImplementedError
+    def _book(self, outcomes: Iterable[Outcome], desired: Desired) -> None:
+        """Count failures and repairs; tell what was done."""
+        memory = self._journal.memory()
+        failing = {failure.target for failure in memory.failures.values()}
+        for outcome in outcomes:
+            target = outcome.operation.target
+            if outcome.result is Result.FAILED:
+                self._book_failure(outcome, desired)
+            elif outcome.result in _TOLD:
+                self.emit(_TOLD[outcome.result], _fields(outcome))
+            if outcome.result is Result.DONE and target in failing:
+                self._journal.forget_failures([target])
+        revision, random = desired.revision, self._random
+        for repair in bookkeeping.repairs_after(outcomes, memory, revision=revision, random=random):
+            self._journal.remember_repair(repair)
 
-    def _record(
-        self, after: Survey, conditions: Iterable[Condition], outcomes: Iterable[Outcome], began_at: float
-    ) -> None:
-        raise NotImplementedError
+    def _book_failure(self, outcome: Outcome, desired: Desired) -> None:
+        failure = bookkeeping.failure_after(
+            outcome, self._journal.memory(), revision=desired.revision, random=self._random
+        )
+        self._journal.remember_failure(failure)
+        fields = _fields(outcome) | {"failures": failure.count, "next_try_at": failure.not_before}
+        self.emit("operation.failed", fields)
+        if is_vetoed(failure, desired.policy):
+            self.emit("operation.vetoed", {**_fields(outcome), "reason": veto_reason(failure)})
+
+    def _remember(self, after: Survey, outcomes: Iterable[Outcome]) -> tuple[Condition, ...]:
+        """Write what the world shows now."""
+        memory, journal, plan = self._journal.memory(), self._journal, after.plan
+        settled = bookkeeping.settled_intents(memory, self._executor.in_flight, after.observations, plan)
+        if settled:
+            journal.settle(settled, plan.created_at, "the world was looked at")
+        gone = bookkeeping.resolved_failures(memory, plan)
+        if gone:
+            journal.forget_failures(gone)
+        news = bookkeeping.applied_after(after.desired, after.observations, memory, plan, outcomes)
+        for kind, digests in news.items():
+            journal.remember_applied(kind, digests)
+        if plan.is_empty and not plan.unobserved and memory.applied_revision != plan.revision:
+            journal.remember_success(plan.revision, after.desired.text, plan.created_at)
+        return self._remember_conditions(after, memory)
+
+    def _remember_conditions(self, after: Survey, memory: Memory) -> tuple[Condition, ...]:
+        conditions = after.conditions
+        if conditions != memory.conditions:
+            self._journal.remember_conditions(conditions)
+            former = {condition.type: condition.status for condition in memory.conditions}
+            for condition in conditions:
+                if former.get(condition.type) is not condition.status:
+                    self.emit("condition.changed", _condition_fields(condition))
+            for name in sorted(former.keys() - {condition.type for condition in conditions}):
+                self.emit("condition.changed", {"type": name, "status": "absent"})
+        ready = any(c.type == "Ready" and c.status is Truth.TRUE for c in conditions)
+        if ready and memory.healthy_revision != after.plan.revision:
+            self._journal.remember_healthy(after.plan.revision)
+        return conditions
+
+    def _record(self, remaining: Plan, outcomes: Iterable[Outcome], began_at: float) -> None:
+        ended_at = self._clock.now()
+        self._journal.remember_run(
+            Run(
+                revision=remaining.revision,
+                result=exitcodes.of_converge(outcomes, remaining).name.lower(),
+                first_at=began_at,
+                last_at=ended_at,
+                duration_s=ended_at - began_at,
+                count=1,
+            )
+        )
+
+
+def _fields(outcome: Outcome) -> dict[str, Json]:
+    operation = outcome.operation
+    return {
+        "operation_id": operation.id,
+        "kind": operation.kind,
+        "target": operation.target,
+        "action": operation.action,
+        "origin": operation.origin,
+        "cause": str(operation.cause),
+        "impact": operation.impact,
+        "result": outcome.result,
+        "duration_s": round(outcome.ended_at - outcome.started_at, 6),
+        "detail": outcome.detail,
+    }
+
+
+def _condition_fields(condition: Condition) -> dict[str, Json]:
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+    }
 
 
 def _insist_on(expected: Plan, found: Plan) -> None:
@@ -158,7 +268,9 @@ def _insist_on(expected: Plan, found: Plan) -> None:
         return
     former = {operation.id: operation.fingerprint for operation in expected.operations}
     current = {operation.id: operation.fingerprint for operation in found.operations}
-    moved = sorted(name for name in former.keys() | current.keys() if former.get(name) != current.get(name))
+    moved: list[str] = sorted(
+        name for name in former.keys() | current.keys() if former.get(name) != current.get(name)
+    )
     if expected.revision != found.revision:
         moved.insert(0, f"the declared state ({expected.revision[:7]} -> {found.revision[:7]})")
     raise StalePlan(

@@ -70,12 +70,9 @@ class Guards:
         if operation.target not in self.failing:  # spares most operations the fingerprint
             return None
         failure = self.memory.failures.get(operation.fingerprint)
-        if failure is not None and failure.revision == self.revision and self._is_vetoed(failure):
+        if failure is not None and failure.revision == self.revision and is_vetoed(failure, self.policy):
             return Step(operation, Standing.VETOED, veto_reason(failure))
         return None
-
-    def _is_vetoed(self, failure: Failure) -> bool:
-        return failure.final or failure.count >= self.policy.veto_after
 
     def _held_by_time(self, operation: Operation) -> Step | None:
         if operation.not_before is not None and operation.not_before > self.now:
@@ -90,6 +87,10 @@ class Guards:
             return None
         reason = f"done {repair.count} times lately and needed again; next after a pause"
         return Step(operation, Standing.WAITING, reason, repair.not_before)
+
+
+def is_vetoed(failure: Failure, policy: Policy) -> bool:
+    return failure.final or failure.count >= policy.veto_after
 
 
 def veto_reason(failure: Failure) -> str:

@@ -88,8 +88,8 @@ class Run:
 class Memory:
     """Everything remembered that planning and status may know.
 
-    `failures` is by fingerprint; `applied` holds digests and `owners` kinds by target; `open_intents` are acts
-    of unknown end.
+    `failures` is by fingerprint; `applied` holds digests and `owners` kinds by target; `open_intents` are
+    acts of unknown end.
     """
 
     applied: Mapping[TargetId, str] = field(default_factory=dict)
