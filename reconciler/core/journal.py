@@ -25,7 +25,8 @@ from reconciler.core.values import (
 
 EVENTS_KEPT = 10_000
 RUNS_KEPT = 50
-OUTCOMES_KEPT = 1_000
+INTENTS_KEPT = 1_000
+DECLARATIONS_KEPT = 10
 
 
 class Recollection(Protocol):

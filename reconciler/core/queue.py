@@ -1,0 +1,103 @@
+"""Which keys need a run: marks collapse, one run per key at a time, nothing is lost.
+
+A key marked while it runs is handed out again afterwards, once. Urgent marks (something happened) overtake the
+others (resync). A key may be put off until a moment; an urgent mark lifts that. The loop is its only user; it
+knows neither what a key means nor what a run does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.core.clock import Clock
+
+
+@dataclass(slots=True)
+class _Mark:
+    marked_at: float
+    due_at: float
+    urgent: bool
+    reasons: list[str]
+
+
+_REASONS_KEPT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Keys to run together, why, and how long the eldest of them was due before it got its turn."""
+
+    keys: frozenset[str]
+    reasons: tuple[str, ...]
+    waited_s: float
+
+
+class KeyedQueue:
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._marks: dict[str, _Mark] = {}
+        self._running: set[str] = set()
+        self._changed = asyncio.Event()
+
+    @property
+    def depth(self) -> int:
+        return len(self._marks)
+
+    @property
+    def running(self) -> frozenset[str]:
+        return frozenset(self._running)
+
+    def mark(self, key: str, reason: str, *, urgent: bool, delay_s: float = 0.0) -> None:
+        """Ask for a run of `key`, at the earliest after `delay_s`. The sooner of two wishes counts."""
+        now = self._clock.now()
+        due_at = now + delay_s
+        known = self._marks.get(key)
+        if known is None:
+            self._marks[key] = _Mark(now, due_at, urgent, [reason])
+        else:
+            known.due_at = min(known.due_at, due_at)
+            known.urgent = known.urgent or urgent
+            if reason not in known.reasons and len(known.reasons) < _REASONS_KEPT:
+                known.reasons.append(reason)
+        self._changed.set()
+
+    async def take(self) -> Batch:
+        """Wait for the next keys to run. Each must be given back with `done`."""
+        while True:
+            self._changed.clear()  # before looking, so no wake-up between looking and waiting is lost
+            batch = self._due()
+            if batch is not None:
+                return batch
+            await self._change_within(self._next_due_s())
+
+    def done(self, keys: Iterable[str]) -> None:
+        self._running.difference_update(keys)
+        self._changed.set()
+
+    def _due(self) -> Batch | None:
+        """All that are due, so that one look at the world serves them; the urgent ones go first, alone."""
+        now = self._clock.now()
+        due = {k: m for k, m in self._marks.items() if k not in self._running and m.due_at <= now}
+        if any(mark.urgent for mark in due.values()):
+            due = {key: mark for key, mark in due.items() if mark.urgent}
+        if not due:
+            return None
+        for key in due:
+            del self._marks[key]
+        self._running.update(due)
+        reasons = sorted({f"{key}: {reason}" for key, mark in due.items() for reason in mark.reasons})
+        waited_s = max(now - mark.due_at for mark in due.values())
+        return Batch(frozenset(due), tuple(reasons), waited_s)
+
+    def _next_due_s(self) -> float | None:
+        waiting = [mark.due_at for key, mark in self._marks.items() if key not in self._running]
+        return None if not waiting else max(0.0, min(waiting) - self._clock.now())
+
+    async def _change_within(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
