@@ -185,7 +185,7 @@ def connection_manager(desired: EdgeDesired) -> dict[str, Json]:
                     "domains": ["*"],
                     "routes": routes(allowed.idle_stream_s),
                     # uploads are passed on, not collected for a retry
-                    "per_request_buffer_limit_bytes": 65_536,
+                    "request_body_buffer_limit": 65_536,
                 }
             ],
             "validate_clusters": False,

@@ -18,12 +18,16 @@ _TYPE: Final = "type.googleapis.com/"
 _BRIDGE: Final = "envoy.filters.http.grpc_http1_reverse_bridge"
 _LUA: Final = "envoy.filters.http.lua"
 _STREAMING: Final = ("/net.Transcoder/Register", "/net.AIWorker/Register")
+_MESSAGE: Final = "application/x-protobuf"
 _NOT_FOUND: Final = "404 page not found\n"
 
-_SCRIPT: Final = f"""
+_SCRIPT: Final = """
 function envoy_on_request(handle)
-  if handle:streamInfo():protocol() ~= "HTTP/2" then
-    handle:respond({{[":status"] = "404", ["content-type"] = "text/plain; charset=utf-8"}}, {_NOT_FOUND!r})
+  local kind = handle:headers():get("content-type")
+  if handle:streamInfo():protocol() ~= "HTTP/2" and string.find(kind, "^application/grpc") then
+    handle:headers():replace(":path", "/not-found")
+    handle:headers():replace("content-type", "application/octet-stream")
+    handle:clearRouteCache()
   end
 end
 
@@ -54,7 +58,7 @@ def http_filters() -> list[Json]:
             "name": _BRIDGE,
             "typed_config": {
                 "@type": _TYPE + "envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig",
-                "content_type": "application/x-protobuf",
+                "content_type": _MESSAGE,
                 "withhold_grpc_frames": True,
             },
         },
@@ -70,13 +74,19 @@ def http_filters() -> list[Json]:
 
 def routes(idle_stream_s: float) -> list[Json]:
     streaming: list[Json] = [
-        {"match": _grpc(prefix), "route": _to_runtime("0s"), "typed_per_filter_config": _plain()}
+        {
+            "match": _typed(prefix, {"prefix": "application/grpc"}),
+            "route": _to_runtime("0s"),
+            "typed_per_filter_config": _plain(),
+        }
         for prefix in _STREAMING
     ]
     idle = f"{idle_stream_s:.0f}s"
     return [
         *streaming,
-        {"match": _grpc("/"), "route": _to_runtime(idle)},
+        {"match": _typed("/", {"prefix": "application/grpc"}), "route": _to_runtime(idle)},
+        # the bridge has changed the type and asks for the route again
+        {"match": _typed("/", {"exact": _MESSAGE}), "route": _to_runtime(idle)},
         {
             # the network's nodes clean such a path by redirect; a rewrite here would hide a caller's fault
             "match": {"prefix": "//"},
@@ -98,11 +108,8 @@ def routes(idle_stream_s: float) -> list[Json]:
     ]
 
 
-def _grpc(prefix: str) -> dict[str, Json]:
-    return {
-        "prefix": prefix,
-        "headers": [{"name": "content-type", "string_match": {"prefix": "application/grpc"}}],
-    }
+def _typed(prefix: str, content_type: Json) -> dict[str, Json]:
+    return {"prefix": prefix, "headers": [{"name": "content-type", "string_match": content_type}]}
 
 
 def _to_runtime(idle: str) -> dict[str, Json]:

@@ -68,7 +68,7 @@ class EdgeDesired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeProcess:
-    """An Envoy of this node. `state` is what its admin says (`LIVE`, `DRAINING`, …), empty where it is silent.
+    """An Envoy of this node. `state` is what its admin says (`LIVE`, `DRAINING`, …), or empty.
 
     `epoch` counts hot restarts within one `base_id`. `accepted` maps a document to the version that Envoy
     took from it last.
