@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from reconciler.children import Child, observe_children
 from reconciler.layout import Layout
+from reconciler.routes import parse_endpoints
 
 ROLE = "runtime"
-_SOCKET = re.compile(r"/runtime-([0-9]{1,10})\.sock\b")
+_SOCKET = re.compile(r"runtime-([0-9]{1,10})\.sock")
 _LONGEST_ROUTES_BYTES = 1_000_000
 
 
@@ -43,9 +45,16 @@ def look_at_instances(layout: Layout) -> Instances:
 
 
 def routed_generations(layout: Layout) -> tuple[int, ...]:
+    """Of the endpoints file. One that cannot be understood routes to nobody, and is written anew."""
     try:
         with open(layout.edge_routes, "rb") as file:
-            text = file.read(_LONGEST_ROUTES_BYTES).decode(errors="replace")
-    except FileNotFoundError:
+            sockets = parse_endpoints(file.read(_LONGEST_ROUTES_BYTES))
+    except (FileNotFoundError, ValueError):
         return ()
-    return tuple(sorted({int(number) for number in _SOCKET.findall(text)}))
+    found = {number for socket in sockets if (number := _generation(layout, socket)) is not None}
+    return tuple(sorted(found))
+
+
+def _generation(layout: Layout, socket: Path) -> int | None:
+    match = _SOCKET.fullmatch(socket.name)
+    return int(match[1]) if match and socket.parent == layout.run else None

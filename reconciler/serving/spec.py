@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import cast
 
-from reconciler.core.values import Json
 from reconciler.serving.capacity import WorkerSlot
 
 Document = dict[str, object]
@@ -94,11 +93,6 @@ def document(spec: RuntimeSpec, generation: int) -> Document:
         "gateways": {terms.name: _terms_document(terms) for terms in spec.gateways},
         "limits": _limits_document(spec.limits),
     }
-
-
-def fixed_part(value: Document) -> Json:
-    """The fields that only a new process can take (`x-impact: replace`), for comparison."""
-    return {name: value.get(name) for name in ("format", "node", "identity", "paths")}
 
 
 def generation_of(value: Document | None) -> int:
