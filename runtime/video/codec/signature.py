@@ -13,6 +13,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from runtime.video.messages import signature_path
+
 _log = logging.getLogger(__name__)
 _LIST_TIMEOUT_S = 10.0
 
@@ -42,7 +44,7 @@ def make_signature(rendition: Path, *, timeout_s: float) -> Path | None:
     if program is None:
         _log.warning("signature.missing", extra={"reason": "no ffmpeg with this filter"})
         return None
-    target = rendition.with_name(rendition.name + ".phash")
+    target = signature_path(rendition)
     command = [program, "-v", "error", "-nostdin", "-threads", "1", "-i", rendition.name, "-an"]
     command += ["-vf", f"signature=format=binary:filename={target.name}", "-f", "null", "-"]
     try:

@@ -147,8 +147,10 @@ def open_source(path: Path, device: Device) -> Iterator[Source]:
             container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
             hwaccel=device.decoding(),
         )
-    except (av.error.FFmpegError, ValueError) as error:
+    except (av.error.InvalidDataError, ValueError) as error:
         raise TranscodeError(texts.INVALID_VIDEO, f"opening: {error}") from error
+    except (av.error.FFmpegError, NotImplementedError) as error:
+        raise as_transcode_error(error, f"opening on {device.name}") from error
     with container:
         yield _checked(container, device)
 

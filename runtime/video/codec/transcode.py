@@ -7,6 +7,7 @@ leaves behind are the rendition files in the job's directory, complete or, after
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from av.video.frame import VideoFrame
@@ -23,18 +24,24 @@ from runtime.video.codec.scaler import Scaler
 from runtime.video.codec.settings import encoder_settings, frame_rate, shown_rate
 from runtime.video.codec.source import AudioPacket, Source, open_source
 from runtime.video.jobs import Rendition, Transcoded, TranscodeError, TranscodeJob
+from runtime.video.messages import rendition_path
 
 MOST_RENDITIONS = 10
 
 
-def transcode(job: TranscodeJob, device: Device, worker: str) -> Transcoded:
-    """All renditions of the job's source, in the order of its profiles; raises `TranscodeError`."""
+def transcode(
+    job: TranscodeJob, device: Device, worker: str, *, progress: Callable[[int], None] = lambda _: None
+) -> Transcoded:
+    """All renditions of the job's source, in the order of its profiles; raises `TranscodeError`.
+
+    `progress` is called with the number of decoded frames, after each.
+    """
     started = time.monotonic()
     if len(job.profiles) > MOST_RENDITIONS:
         raise TranscodeError(texts.TOO_MANY_OUTPUTS, f"{len(job.profiles)} renditions")
     try:
         with open_source(job.source, device) as source:
-            renditions, pixels = _Run(job, device, source).renditions()
+            renditions, pixels = _Run(job, device, source).renditions(progress)
     except Exception as error:
         raise as_transcode_error(error, "transcoding") from error
     return Transcoded(
@@ -57,10 +64,11 @@ class _Run:
         self._early_audio: list[AudioPacket] = []
         self._decoded_px = 0
 
-    def renditions(self) -> tuple[tuple[Rendition, ...], int]:
+    def renditions(self, progress: Callable[[int], None]) -> tuple[tuple[Rendition, ...], int]:
         try:
             for item in self._source.read():
                 self._take(item)
+                progress(self._source.frames)
                 if any(lane.has_failed for lane in self._lanes):
                     break
         except BaseException:
@@ -117,7 +125,7 @@ class _Run:
     def _layout(self, index: int, profile: VideoProfile, size: Size) -> Layout:
         rate = frame_rate(profile)
         return Layout(
-            path=self._job.output / f"{index}{profile.container.extension}",
+            path=rendition_path(self._job.output, index, profile),
             container=profile.container,
             size=output_size(size, Size(profile.width, profile.height), profile.codec),
             settings=encoder_settings(
