@@ -45,12 +45,13 @@ class Target:
 
 
 class Targets:
-    """`service_uri` is the node's own. `allow_private` opens private and loopback addresses, never link-local."""
+    """`service_uri` is the node's own, which is always allowed."""
 
     def __init__(self, *, service_uri: Callable[[], str]) -> None:
         self._service_uri = service_uri
 
     async def judge(self, url: str, *, allow_private: bool = False) -> Target:
+        """The target, or `ForbiddenTarget`. Private includes loopback, and never link-local."""
         parts, host, port = _parse(url)
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         is_self = (parts.scheme, host, port) == self._own()

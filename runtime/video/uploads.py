@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from concurrent.futures import Executor
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from livepeer.wire.segments import StorageS3
+from runtime.video.outbound import Outbound
 from runtime.video.storage import StorageError
 from runtime.video.targets import ForbiddenTarget, Targets
+
+if TYPE_CHECKING:
+    import httpx
 
 _TOTAL_S = 10.0
 _SHOWN_BYTES = 300
@@ -25,9 +28,12 @@ _TYPES = {".ts": "video/mp2t", ".mp4": "video/mp4"}
 class FormStorage:
     """One session's output storage at its gateway's."""
 
-    def __init__(self, storage: StorageS3, *, targets: Targets, threads: Executor) -> None:
+    def __init__(
+        self, storage: StorageS3, *, targets: Targets, outbound: Outbound, threads: Executor
+    ) -> None:
         self._storage = storage
         self._targets = targets
+        self._outbound = outbound
         self._threads = threads
 
     async def put(self, name: str, path: Path) -> str:
@@ -46,17 +52,18 @@ class FormStorage:
         loop = asyncio.get_running_loop()
         targets = self._targets
         target = await targets.judge(self._storage.host, allow_private=targets.is_private_node)
-        httpx = await loop.run_in_executor(self._threads, import_module, "httpx")
+        client = await self._outbound.client(verify=True)
         data = await loop.run_in_executor(self._threads, path.read_bytes)
+        import httpx  # noqa: PLC0415 - loaded by making the client, on a thread
+
         try:
-            async with httpx.AsyncClient(follow_redirects=False, trust_env=False) as client:
-                response = await client.post(
-                    target.url,
-                    data=form_fields(self._storage, name),
-                    files={"file": (posixpath.basename(name), data, content_type(name))},
-                    headers={"host": target.host_header},
-                    extensions={"sni_hostname": target.host},
-                )
+            response = await client.post(
+                target.url,
+                data=form_fields(self._storage, name),
+                files={"file": (posixpath.basename(name), data, content_type(name))},
+                headers={"host": target.host_header},
+                extensions={"sni_hostname": target.host},
+            )
         except httpx.HTTPError as error:
             raise StorageError(f"the object store failed: {type(error).__name__} {error}".rstrip()) from error
         _require_success(response)
@@ -85,7 +92,7 @@ def content_type(name: str) -> str:
     return _TYPES.get(posixpath.splitext(name)[1], "application/octet-stream")
 
 
-def _require_success(response: Any) -> None:
+def _require_success(response: httpx.Response) -> None:
     text = response.content[:_SHOWN_BYTES].decode("utf-8", "replace").strip()
     if text or not response.is_success:
         raise StorageError(text or f"the object store answered {response.status_code}")
