@@ -43,10 +43,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """`operator` is None where none runs; `runtime` is the serving runtime's own account, or None.
-
-    `rejected` says why the declared state on disk is not the one in use, with its place.
-    """
+    """`operator` is None where none runs; `runtime` is the serving runtime's own account, or None."""
 
     core: Status
     version: str
@@ -55,7 +52,6 @@ class NodeStatus:
     refusals: tuple[Refusal, ...] = ()
     runtime: Mapping[str, Json] | None = None
     next_resync_at: float | None = None
-    rejected: str = ""
 
     @property
     def retries(self) -> tuple[Step, ...]:

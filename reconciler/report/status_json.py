@@ -32,7 +32,6 @@ def status_json(status: NodeStatus) -> dict[str, Json]:
         "last_handled_reconcile_at": _moment(core.last_handled_reconcile_at),
         "next_try_at": _moment(core.next_try_at),
         "next_resync_at": _moment(status.next_resync_at),
-        "rejected": status.rejected or None,
         "conditions": [condition_json(condition) for condition in core.conditions],
         "children": [_child_json(child) for child in status.children],
         "inventory": [

@@ -17,7 +17,7 @@ from reconciler.report.quantities import render_clock, render_count, render_dura
 from reconciler.report.status import NodeStatus, Refusal
 
 _REVISION_LENGTH = 7
-_BAD_WHEN_TRUE = frozenset({"Stalled", "Drifted", "Suspended"})
+_BAD_WHEN_TRUE = frozenset({"Stalled", "Drifted", "Suspended", "DeclarationRejected"})
 _NEUTRAL = frozenset({"Reconciling"})
 _HISTORY_SHOWN = 5
 
@@ -28,7 +28,6 @@ def render_status(status: NodeStatus, *, palette: Palette = PLAIN) -> str:
     now = core.at
     blocks = [
         _render_header(status, palette),
-        _render_rejected(status, palette),
         _render_suspension(status, palette),
         _titled("Conditions", [_render_condition(each, now, palette) for each in core.conditions], palette),
         _titled("Children", _render_children(status), palette),
@@ -81,14 +80,6 @@ def _render_revision(status: NodeStatus) -> str:
     return f"{declared}, last applied {applied[:_REVISION_LENGTH]}"
 
 
-def _render_rejected(status: NodeStatus, palette: Palette) -> list[str]:
-    if not status.rejected:
-        return []
-    return [palette.paint("bad", "The declared state on disk is not in use; the last good one is.")] + [
-        f"  {line}" for line in status.rejected.splitlines()
-    ]
-
-
 def _render_suspension(status: NodeStatus, palette: Palette) -> list[str]:
     held = status.core.suspended
     if held is None:
@@ -111,7 +102,7 @@ def condition_role(condition: Condition) -> str:
 def _render_condition(condition: Condition, now: float, palette: Palette) -> str:
     truth = palette.paint(condition_role(condition), f"{condition.status.value:<8}")
     age = render_duration(now - condition.last_transition_at)
-    return f"  {condition.type:<18}{truth}{condition.reason}: {condition.message}  (for {age})"
+    return f"  {condition.type:<20}{truth}{condition.reason}: {condition.message}  (for {age})"
 
 
 def _render_children(status: NodeStatus) -> list[str]:

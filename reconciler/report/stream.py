@@ -96,6 +96,18 @@ def diagnostic_line(finding: Diagnostic, at: float) -> dict[str, Json]:
     return _line("diagnostic", finding.summary, at, level=level, fields=fields)
 
 
+def plan_text_line(text: str, at: float) -> dict[str, Json]:
+    """The plan as people read it, for a reader that shows it to them."""
+    return _line("plan_text", text, at, fields={})
+
+
+def result_line(message: str, exit_code: int, *, at: float, next_step: str = "") -> dict[str, Json]:
+    """Always the last one."""
+    level = "error" if exit_code else "info"
+    fields: dict[str, Json] = {"exit_code": exit_code, "next_step": next_step}
+    return _line("result", message, at, level=level, fields=fields)
+
+
 def _hook(operation: Operation) -> dict[str, Json]:
     return {
         "id": operation.id,

@@ -239,6 +239,12 @@ def busy_status() -> NodeStatus:
         running="2 video sessions",
         conditions=(
             condition("Ready", Truth.FALSE, "OperationFailed", "runtime.sessions was refused"),
+            condition(
+                "DeclarationRejected",
+                Truth.TRUE,
+                "Invalid",
+                "orchestrator.yaml:21: 12 wie is not a price; the last good declared state stays in force",
+            ),
             condition("Stalled", Truth.TRUE, "Vetoed", "1 difference is not tried again"),
             condition("Healthy", Truth.TRUE, "Serving", "the probe was answered"),
             condition("DiskSpace", Truth.UNKNOWN, "NotObserved", "statvfs failed"),
@@ -292,7 +298,6 @@ def busy_status() -> NodeStatus:
         version="0.1.0",
         operator=OperatorProcess(pid=4711, started_at=NOW - 93_784),
         next_resync_at=NOW + 41,
-        rejected="orchestrator.yaml:21:10: error: 12 wie is not a price\nwrite `12 wei`",
         children=(
             ManagedChild(role="edge", generation=3, pid=812, state="running", started_at=NOW - 9000),
             ManagedChild(

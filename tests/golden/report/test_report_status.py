@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from report_builders import NOW, assert_golden, busy_status, everything, nothing, operation, quiet_status
+from report_builders import NOW, assert_golden, busy_status, everything, quiet_status
 from test_report_plan import schema_of
 
-from reconciler.core.values import Event, Origin, Outcome, Result
+from reconciler.core.tally import Figures, Histogram, Tally
+from reconciler.core.values import Event
 from reconciler.report.events import event_json, render_event
-from reconciler.report.metrics import OperatorMetrics
+from reconciler.report.metrics import Measured, render_metrics
 from reconciler.report.palette import COLOUR
 from reconciler.report.status_json import status_json
 from reconciler.report.status_text import render_status
@@ -22,12 +23,18 @@ STATUSES = {"quiet": quiet_status, "busy": busy_status}
 KINDS = ("edge", "runtime", "gpus")
 
 
-def metrics() -> OperatorMetrics:
-    return OperatorMetrics(kinds=KINDS, units=("node",))
+def figures(**fields) -> Figures:
+    tally = Tally()
+    tally.know(KINDS)
+    return replace(tally.figures(queue_depth=0), **fields)
 
 
-def values(of: OperatorMetrics) -> dict[str, float]:
-    families = text_string_to_metric_families(of.render().decode())
+def measured(of: Figures, status=None) -> Measured:
+    return Measured(kinds=KINDS, figures=of, status=status, now=NOW)
+
+
+def values(of: Measured) -> dict[str, float]:
+    families = text_string_to_metric_families(render_metrics(of).decode())
     return {
         sample.name + json.dumps(sample.labels, sort_keys=True): sample.value
         for family in families
@@ -67,45 +74,54 @@ def test_events_are_valid_and_readable():
 
 
 def test_metric_series_are_as_recorded_and_start_at_zero():
-    assert_golden("metrics.txt", metrics().render().decode())
-    assert {value for name, value in values(metrics()).items()} == {0.0}
+    assert_golden("metrics.txt", render_metrics(measured(figures())).decode())
+    assert set(values(measured(figures())).values()) == {0.0}
 
 
-def test_metrics_count_runs_outcomes_and_vetoes():
-    of = metrics()
-    of.record_run("node", "success", duration_s=0.2, ended_at=NOW)
-    of.record_outcome(
-        Outcome(operation=operation("edge.process"), result=Result.DONE, started_at=NOW, ended_at=NOW)
+def test_metrics_show_the_loops_figures():
+    found = values(
+        measured(
+            figures(
+                runs={("edge", "ok"): 4},
+                run_seconds=Histogram().with_one(0.2).with_one(4000),
+                actuations={("edge", "done"): 3},
+                vetoed_total=2,
+                queue_depth=5,
+                running_since=NOW - 7,
+                observed_at={"edge": NOW - 3},
+                drifting_since={"edge": NOW - 30},
+                last_success_at=NOW - 1,
+                declared_at=NOW - 60,
+            )
+        )
     )
-    of.record_status(busy_status())
-    of.record_status(busy_status())
-    of.record_queue(depth=2, unfinished_s=1.5)
-    of.record_wait(0.01)
-    of.record_ages(source_s=12, observed_s={"edge": 3})
-    found = values(of)
-    assert found['orchestrator_operator_reconcile_total{"result": "success", "unit": "node"}'] == 1
-    assert found['orchestrator_operator_actuation_total{"kind": "edge", "result": "done"}'] == 1
-    assert found["orchestrator_operator_actuation_vetoed_total{}"] == 1
+    expected = {
+        'reconcile_total{"result": "ok", "unit": "edge"}': 4,
+        'reconcile_seconds_bucket{"le": "0.5"}': 1,
+        'reconcile_seconds_bucket{"le": "+Inf"}': 2,
+        "reconcile_seconds_sum{}": 4000.2,
+        'actuation_total{"kind": "edge", "result": "done"}': 3,
+        "actuation_vetoed_total{}": 2,
+        "queue_depth{}": 5,
+        "unfinished_seconds{}": 7,
+        'observed_age_seconds{"source": "edge"}': 3,
+        'drift_seconds{"unit": "edge"}': 30,
+        "last_success_timestamp_seconds{}": NOW - 1,
+        "source_age_seconds{}": 60,
+    }
+    assert {name: found[f"orchestrator_operator_{name}"] for name in expected} == expected
+
+
+def test_metrics_show_the_newest_status():
+    core = replace(busy_status().core, plan=everything())
+    found = values(measured(figures(), core))
     assert found['orchestrator_operator_condition{"status": "False", "type": "Ready"}'] == 1
+    assert found['orchestrator_operator_condition{"status": "True", "type": "Ready"}'] == 0
     assert found["orchestrator_operator_suspended{}"] == 1
-    assert found["orchestrator_operator_last_success_timestamp_seconds{}"] == NOW
-    assert found['orchestrator_operator_observed_age_seconds{"source": "edge"}'] == 3
+    assert found['orchestrator_operator_plan_changes{"action": "restart", "impact": "restart"}'] == 1
 
 
-def test_drift_age_grows_until_the_drift_is_gone():
-    of = metrics()
-    moved = replace(everything(), steps=everything().of(Origin.DRIFT))
-    of.record_plan(moved)
-    of.record_plan(replace(moved, created_at=NOW + 30))
-    assert values(of)['orchestrator_operator_drift_seconds{"unit": "edge"}'] == 30
-    of.record_plan(replace(nothing(), created_at=NOW + 60))
-    assert values(of)['orchestrator_operator_drift_seconds{"unit": "edge"}'] == 0
-
-
-def test_plan_changes_show_the_latest_plan_only():
-    of = metrics()
-    of.record_plan(everything())
-    name = 'orchestrator_operator_plan_changes{"action": "restart", "impact": "restart"}'
-    assert values(of)[name] == 1
-    of.record_plan(nothing())
-    assert values(of)[name] == 0
+def test_no_series_of_a_closed_set_ever_appears_later():
+    later = values(measured(figures(runs={("edge", "ok"): 1}), busy_status().core)).keys()
+    from_the_start = values(measured(figures())).keys()
+    assert {name for name in later - from_the_start if "condition" not in name} == set()

@@ -1,0 +1,75 @@
+"""One request to converge, seen to its end: passes of the engine until nothing moves any more.
+
+A first pass may make a second one possible (a runtime must serve before its settings can be seen), so this
+goes on while something was done and something is ready. Used for one shot and for a request at the socket;
+the loop itself needs no such thing, since it comes round again anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from reconciler.core.engine import Report
+from reconciler.core.errors import StalePlan
+from reconciler.core.executor import Progress
+from reconciler.core.values import Plan, Standing
+from reconciler.operator.telling import Teller
+
+MOST_PASSES = 8
+
+
+class Converging(Protocol):
+    """The part of the engine that this needs."""
+
+    async def plan(self, *, only: frozenset[str] | None = None, force: bool = False) -> Plan: ...
+
+    async def converge(
+        self,
+        *,
+        only: frozenset[str] | None = None,
+        force: bool = False,
+        expected: Plan | None = None,
+        progress: Progress | None = None,
+    ) -> Report: ...
+
+
+class Expected(Protocol):
+    """A plan that somebody agreed to: its id, and what each operation was, to say what moved."""
+
+    @property
+    def plan_id(self) -> str: ...
+
+    @property
+    def fingerprints(self) -> Mapping[str, str]: ...
+
+
+async def converge_to_the_end(
+    engine: Converging, teller: Teller, *, force: bool = False, expected: Expected | None = None
+) -> int:
+    """Returns the exit code, which the last line names too. With `expected`, exactly that and once."""
+    plan = await engine.plan(force=force)
+    if expected is not None and expected.plan_id != plan.plan_id:
+        raise _stale(expected, plan)
+    teller.planned(plan)
+    agreed = None if expected is None else plan
+    reports = [await engine.converge(force=force, expected=agreed, progress=teller)]
+    while expected is None and _may_go_on(reports):
+        reports.append(await engine.converge(progress=teller))
+    return teller.finished(reports)
+
+
+def _may_go_on(reports: list[Report]) -> bool:
+    last = reports[-1]
+    ready = any(step.standing is Standing.READY for step in last.remaining.steps)
+    return last.changed and ready and len(reports) < MOST_PASSES
+
+
+def _stale(expected: Expected, plan: Plan) -> StalePlan:
+    former = dict(expected.fingerprints)
+    current = {str(operation.id): operation.fingerprint for operation in plan.operations}
+    moved = sorted(name for name in former.keys() | current.keys() if former.get(name) != current.get(name))
+    return StalePlan(
+        f"plan {expected.plan_id} is out of date; moved since: {', '.join(moved) or 'the observed state'}",
+        next_step="plan again, read it, and apply the new one",
+    )
