@@ -1,8 +1,9 @@
 """Turns a plan and the kinds' own conditions into the node's conditions. Pure.
 
-`Ready` and `Healthy` are always there. `Reconciling`, `Stalled`, `Drifted` and `Suspended` are there only
-while true. `last_transition_at` moves only when a status does, through restarts of the operator, too: the
-former conditions come from the journal. Steps never write conditions; this is the one place.
+`Ready` and `Healthy` are always there. `Reconciling`, `Stalled`, `Drifted`, `Suspended` and
+`DeclarationRejected` are there only while true. `last_transition_at` moves only when a status does, through
+restarts of the operator, too: the former conditions come from the journal. Steps never write conditions; this
+is the one place.
 """
 
 from __future__ import annotations
@@ -29,13 +30,24 @@ _SHOWN = 3
 
 
 def conditions_of(
-    desired: Desired, observations: Mapping[str, Observation], memory: Memory, plan: Plan
+    desired: Desired,
+    observations: Mapping[str, Observation],
+    memory: Memory,
+    plan: Plan,
+    *,
+    rejection: str = "",
 ) -> tuple[Condition, ...]:
-    """All conditions: the node's own first, then the kinds' by type. The moment is the plan's."""
+    """All conditions: the node's own first, then the kinds' by type. The moment is the plan's.
+
+    `rejection` says why a newer declared state was not taken; the plan is of the last good one then.
+    """
     own = kind_conditions(desired, observations, memory, now=plan.created_at)
     healthy = _healthy(plan, own)
     suspension = memory.suspension if _is_suspended(memory, plan) else None
-    found = [_ready(plan, healthy), healthy, *_abnormal(plan, suspension), *own]
+    ready = _rejected(plan, "Ready", Truth.FALSE, rejection) if rejection else _ready(plan, healthy)
+    found = [ready, healthy, *_abnormal(plan, suspension), *own]
+    if rejection:
+        found.append(_rejected(plan, "DeclarationRejected", Truth.TRUE, rejection))
     return _keep_transitions(found, memory.conditions)
 
 
@@ -114,6 +126,11 @@ def _abnormal(plan: Plan, suspension: Suspension | None) -> list[Condition]:
         text = f"by {suspension.by}: {suspension.reason}"
         found.append(_condition(plan, "Suspended", Truth.TRUE, "Requested", text))
     return found
+
+
+def _rejected(plan: Plan, name: str, status: Truth, rejection: str) -> Condition:
+    message = f"{rejection}; the last good declared state stays in force"
+    return _condition(plan, name, status, "DeclarationRejected", message)
 
 
 def _condition(plan: Plan, name: str, status: Truth, reason: str, message: str) -> Condition:

@@ -14,13 +14,13 @@ from random import Random
 
 from reconciler.core import bookkeeping, exitcodes
 from reconciler.core.clock import Clock
-from reconciler.core.errors import StalePlan
+from reconciler.core.events import TOLD, condition_fields, outcome_fields
 from reconciler.core.executor import Executor, Progress, Silent
 from reconciler.core.guards import is_vetoed, veto_reason
 from reconciler.core.journal import Journal
 from reconciler.core.memory import Memory, Run
 from reconciler.core.node import Desired, Node
-from reconciler.core.planner import select
+from reconciler.core.planner import insist_on, select
 from reconciler.core.status import Status
 from reconciler.core.survey import Survey, Surveyor, status_of
 from reconciler.core.values import (
@@ -36,12 +36,6 @@ from reconciler.core.values import (
     Standing,
     Truth,
 )
-
-_TOLD = {
-    Result.DONE: "operation.applied",
-    Result.STALE: "operation.stale",
-    Result.UNKNOWN: "operation.unknown",
-}
 
 Announce = Callable[[Event], None]
 """Hears every event after it is in the journal. Must not block and must not raise."""
@@ -93,6 +87,7 @@ class Engine:
         self._clock = clock
         self._random = random
         self._announce = announce
+        self._rejection = ""
         self._announced: PlanId | None = None
         self._executor = Executor(journal, clock=clock, parallel=parallel)
 
@@ -107,6 +102,11 @@ class Engine:
     def declare(self, node: Node) -> None:
         """From the next run on, this is what is wanted."""
         self._node = node
+        self._rejection = ""
+
+    def reject(self, why: str) -> None:
+        """A newer declared state was not fit to be taken: keep the last good one, and say so."""
+        self._rejection = why
 
     async def observe(self) -> dict[str, Observation]:
         return await self._surveyor().observe()
@@ -135,7 +135,7 @@ class Engine:
             self._journal.forget_failures()
         before = await self._surveyor().survey(force=force)
         if expected is not None:
-            _insist_on(expected, before.plan)
+            insist_on(expected, before.plan)
         plan = select(before.plan, only)
         self._announce_plan(before.plan)
         if before.memory.attempted_revision != plan.revision:
@@ -149,12 +149,27 @@ class Engine:
         runs = self._journal.runs()
         return Report(plan=plan, outcomes=outcomes, after=after, conditions=conditions, runs=runs)
 
+    def suspend(self, *, reason: str, by: str, until: float | None = None) -> None:
+        """Stop acting, from the next plan on. Acts that are under way end."""
+        suspension = Suspension(reason=reason, by=by, since=self._clock.now(), until=until)
+        self._journal.suspend(suspension)
+        self.emit("automation.suspended", {"reason": reason, "by": by, "until": until})
+
+    def resume(self, *, by: str) -> None:
+        self._journal.resume()
+        self.emit("automation.resumed", {"by": by})
+
+    def request(self, target: str, token: str, *, by: str) -> None:
+        """Wish by hand that this target be done over; a new token each time."""
+        self._journal.request(target, token)
+        self.emit("target.requested", {"target": target, "token": token, "by": by})
+
     def emit(self, name: str, fields: Mapping[str, Json]) -> None:
         """Journal an event, then tell it."""
         self._announce(self._journal.append_event(self._clock.now(), name, fields))
 
     def _surveyor(self) -> Surveyor:
-        return Surveyor(self._node, self._journal, clock=self._clock)
+        return Surveyor(self._node, self._journal, clock=self._clock, rejection=self._rejection)
 
     def _announce_plan(self, plan: Plan) -> None:
         """Once for each different plan, not for each look."""
@@ -175,8 +190,8 @@ class Engine:
             target = outcome.operation.target
             if outcome.result is Result.FAILED:
                 self._book_failure(outcome, desired)
-            elif outcome.result in _TOLD:
-                self.emit(_TOLD[outcome.result], _fields(outcome))
+            elif outcome.result in TOLD:
+                self.emit(TOLD[outcome.result], outcome_fields(outcome))
             if outcome.result is Result.DONE and target in failing:
                 self._journal.forget_failures([target])
         revision, random = desired.revision, self._random
@@ -188,10 +203,10 @@ class Engine:
             outcome, self._journal.memory(), revision=desired.revision, random=self._random
         )
         self._journal.remember_failure(failure)
-        fields = _fields(outcome) | {"failures": failure.count, "next_try_at": failure.not_before}
+        fields = outcome_fields(outcome) | {"failures": failure.count, "next_try_at": failure.not_before}
         self.emit("operation.failed", fields)
         if is_vetoed(failure, desired.policy):
-            self.emit("operation.vetoed", {**_fields(outcome), "reason": veto_reason(failure)})
+            self.emit("operation.vetoed", {**outcome_fields(outcome), "reason": veto_reason(failure)})
 
     def _remember(self, after: Survey, outcomes: Iterable[Outcome]) -> tuple[Condition, ...]:
         """Write what the world shows now."""
@@ -216,7 +231,7 @@ class Engine:
             former = {condition.type: condition.status for condition in memory.conditions}
             for condition in conditions:
                 if former.get(condition.type) is not condition.status:
-                    self.emit("condition.changed", _condition_fields(condition))
+                    self.emit("condition.changed", condition_fields(condition))
             for name in sorted(former.keys() - {condition.type for condition in conditions}):
                 self.emit("condition.changed", {"type": name, "status": "absent"})
         ready = any(c.type == "Ready" and c.status is Truth.TRUE for c in conditions)
@@ -236,44 +251,3 @@ class Engine:
                 count=1,
             )
         )
-
-
-def _fields(outcome: Outcome) -> dict[str, Json]:
-    operation = outcome.operation
-    return {
-        "operation_id": operation.id,
-        "kind": operation.kind,
-        "target": operation.target,
-        "action": operation.action,
-        "origin": operation.origin,
-        "cause": str(operation.cause),
-        "impact": operation.impact,
-        "result": outcome.result,
-        "duration_s": round(outcome.ended_at - outcome.started_at, 6),
-        "detail": outcome.detail,
-    }
-
-
-def _condition_fields(condition: Condition) -> dict[str, Json]:
-    return {
-        "type": condition.type,
-        "status": condition.status,
-        "reason": condition.reason,
-        "message": condition.message,
-    }
-
-
-def _insist_on(expected: Plan, found: Plan) -> None:
-    if expected.plan_id == found.plan_id:
-        return
-    former = {operation.id: operation.fingerprint for operation in expected.operations}
-    current = {operation.id: operation.fingerprint for operation in found.operations}
-    moved: list[str] = sorted(
-        name for name in former.keys() | current.keys() if former.get(name) != current.get(name)
-    )
-    if expected.revision != found.revision:
-        moved.insert(0, f"the declared state ({expected.revision[:7]} -> {found.revision[:7]})")
-    raise StalePlan(
-        f"plan {expected.plan_id} is out of date, moved: {', '.join(moved) or 'the observed state'}",
-        next_step="plan again, and apply the new one",
-    )

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from reconciler.core.errors import PlanError
+from reconciler.core.errors import PlanError, StalePlan
 from reconciler.core.guards import Guards
 from reconciler.core.kind import KindPlan, View
 from reconciler.core.memory import Memory
@@ -86,6 +86,23 @@ def select(plan: Plan, only: frozenset[str] | None) -> Plan:
             if steps[-1].standing is not Standing.READY:
                 held.add(step.operation.id)
     return replace(plan, steps=tuple(steps))
+
+
+def insist_on(expected: Plan, found: Plan) -> None:
+    """Raises `StalePlan`, naming what moved, where the plan of now would do something else."""
+    if expected.plan_id == found.plan_id:
+        return
+    former = {operation.id: operation.fingerprint for operation in expected.operations}
+    current = {operation.id: operation.fingerprint for operation in found.operations}
+    moved: list[str] = sorted(
+        name for name in former.keys() | current.keys() if former.get(name) != current.get(name)
+    )
+    if expected.revision != found.revision:
+        moved.insert(0, f"the declared state ({expected.revision[:7]} -> {found.revision[:7]})")
+    raise StalePlan(
+        f"plan {expected.plan_id} is out of date, moved: {', '.join(moved) or 'the observed state'}",
+        next_step="plan again, and apply the new one",
+    )
 
 
 def _unobserved(desired: Desired, observations: Mapping[str, Observation]) -> tuple[Unobserved, ...]:

@@ -1,8 +1,9 @@
 """Which keys need a run: marks collapse, one run per key at a time, nothing is lost.
 
-A key marked while it runs is handed out again afterwards, once. Urgent marks (something happened) overtake the
-others (resync). A key may be put off until a moment; an urgent mark lifts that. The loop is its only user; it
-knows neither what a key means nor what a run does.
+A key marked while it runs is handed out again afterwards, once. Urgent marks (something happened) overtake
+the others (resync), which still get their turn before long. A key may be put off; a sooner mark lifts that.
+Times are the event loop's own, so a stepping wall clock cannot stall it. The loop is its only user; it knows
+neither what a key means nor what a run does.
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.core.clock import Clock
+_PATIENCE_S = 10.0
+"""Who has been due for longer is not overtaken any more."""
+_REASONS_KEPT = 5
 
 
 @dataclass(slots=True)
 class _Mark:
-    marked_at: float
     due_at: float
     urgent: bool
     reasons: list[str]
-
-
-_REASONS_KEPT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,7 @@ class Batch:
 
 
 class KeyedQueue:
-    def __init__(self, *, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._marks: dict[str, _Mark] = {}
         self._running: set[str] = set()
         self._changed = asyncio.Event()
@@ -51,11 +49,10 @@ class KeyedQueue:
 
     def mark(self, key: str, reason: str, *, urgent: bool, delay_s: float = 0.0) -> None:
         """Ask for a run of `key`, at the earliest after `delay_s`. The sooner of two wishes counts."""
-        now = self._clock.now()
-        due_at = now + delay_s
+        due_at = _time() + delay_s
         known = self._marks.get(key)
         if known is None:
-            self._marks[key] = _Mark(now, due_at, urgent, [reason])
+            self._marks[key] = _Mark(due_at, urgent, [reason])
         else:
             known.due_at = min(known.due_at, due_at)
             known.urgent = known.urgent or urgent
@@ -78,10 +75,10 @@ class KeyedQueue:
 
     def _due(self) -> Batch | None:
         """All that are due, so that one look at the world serves them; the urgent ones go first, alone."""
-        now = self._clock.now()
+        now = _time()
         due = {k: m for k, m in self._marks.items() if k not in self._running and m.due_at <= now}
         if any(mark.urgent for mark in due.values()):
-            due = {key: mark for key, mark in due.items() if mark.urgent}
+            due = {k: m for k, m in due.items() if m.urgent or now - m.due_at > _PATIENCE_S}
         if not due:
             return None
         for key in due:
@@ -93,7 +90,7 @@ class KeyedQueue:
 
     def _next_due_s(self) -> float | None:
         waiting = [mark.due_at for key, mark in self._marks.items() if key not in self._running]
-        return None if not waiting else max(0.0, min(waiting) - self._clock.now())
+        return None if not waiting else max(0.0, min(waiting) - _time())
 
     async def _change_within(self, seconds: float | None) -> None:
         try:
@@ -101,3 +98,7 @@ class KeyedQueue:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -32,15 +32,21 @@ class Survey:
     observations: Mapping[str, Observation]
     memory: Memory
     plan: Plan
+    rejection: str = ""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        return conditions_of(self.desired, self.observations, self.memory, self.plan)
+        return conditions_of(
+            self.desired, self.observations, self.memory, self.plan, rejection=self.rejection
+        )
 
 
 class Surveyor:
-    def __init__(self, node: Node, recollection: Recollection, *, clock: Clock) -> None:
+    """`rejection` says why a newer declared state was not taken, where that is so."""
+
+    def __init__(self, node: Node, recollection: Recollection, *, clock: Clock, rejection: str = "") -> None:
         self._node = node
+        self._rejection = rejection
         self._recollection = recollection
         self._clock = clock
 
@@ -57,7 +63,13 @@ class Surveyor:
         desired = self._node.desired
         considered = memory.forgiven() if force else memory
         plan = make_plan(desired, observations, considered, now=self._clock.now())
-        return Survey(desired=desired, observations=observations, memory=memory, plan=plan)
+        return Survey(
+            desired=desired,
+            observations=observations,
+            memory=memory,
+            plan=plan,
+            rejection=self._rejection,
+        )
 
     async def plan(self, *, only: frozenset[str] | None = None, force: bool = False) -> Plan:
         survey = await self.survey(force=force)
