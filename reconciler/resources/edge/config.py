@@ -8,7 +8,7 @@ gRPC: see `filters.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from reconciler.core.values import Json, canonical, digest
 from reconciler.resources.edge.filters import http_filters, routes
@@ -28,6 +28,7 @@ _WINDOW_BYTES: Final = (
     1024 * 1024
 )  # below 1 MiB uploads over distance are too slow for the gateways' time limits
 _HEADER_KIB: Final = 1024
+_CONNECTION_LIMIT: Final = "envoy.resource_limits.listener.public.connection_limit"
 _MOST: Final = 1_000_000
 _TYPE: Final = "type.googleapis.com/"
 
@@ -42,6 +43,23 @@ def documents(desired: EdgeDesired) -> Mapping[str, Mapping[str, Json]]:
 
 def version_of(document: Mapping[str, Json]) -> str:
     return str(document["version_info"])
+
+
+def facts_of(name: str, document: Mapping[str, Any]) -> Json:
+    """What a reader of a plan cares about in a document. Raises where it is none of ours."""
+    (resource,) = document["resources"]
+    if name == LISTENER:
+        (chain,) = resource["filter_chains"]
+        at = resource["address"]["socket_address"]
+        manager = chain["filters"][0]["typed_config"]
+        return {
+            "listen": f"{at['address']}:{at['port_value']}",
+            "tls": "transport_socket" in chain,
+            "headers within": manager["request_headers_timeout"],
+        }
+    if name == LIMITS:
+        return {"connections": resource["layer"][_CONNECTION_LIMIT]}
+    return {}
 
 
 def program_digest(desired: EdgeDesired, token: str) -> str:
@@ -63,7 +81,7 @@ def arguments(desired: EdgeDesired, *, generation: int, base_id: int, epoch: int
         "--drain-time-s",
         str(desired.drain_s),
         "--parent-shutdown-time-s",
-        str(desired.drain_s + 30),
+        str(desired.drain_s + 5),
         "--log-level",
         "warning",
     )
@@ -88,7 +106,7 @@ def limits(desired: EdgeDesired) -> dict[str, Json]:
     return {
         "@type": _TYPE + "envoy.service.runtime.v3.Runtime",
         "name": "limits",
-        "layer": {"envoy.resource_limits.listener.public.connection_limit": desired.limits.connections},
+        "layer": {_CONNECTION_LIMIT: desired.limits.connections},
     }
 
 

@@ -6,15 +6,17 @@ The certificate and the runtimes behind the edge are not here: they reach Envoy 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.core.values import Source, digest
+from reconciler.core.values import Json, Source, digest
 from reconciler.layout import Layout
 from reconciler.spec.declaration import Declaration
 
 KIND = "edge"
 ROLE = "edge"
+_MOST_BASE_IDS = 200_000_000  # Envoy multiplies by ten and keeps a signed 32-bit number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class EdgeProcess:
     generation: int
     pid: int
     start_time: int
+    started_at: float
     program: str
     epoch: int
     base_id: int
@@ -97,15 +100,27 @@ class PortHolder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSeen:
+    """One of Envoy's files as it is on disk. `facts` are the values in it that people care about."""
+
+    name: str
+    version: str
+    facts: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeObserved:
-    """`processes` are alive, oldest first. `documents` maps a file's name to the version it holds."""
+    """`processes` are alive, oldest first. `last_ending` tells how the newest one ended, if it did."""
 
     processes: tuple[EdgeProcess, ...]
-    documents: tuple[tuple[str, str], ...]
+    documents: tuple[DocumentSeen, ...]
     last_generation: int = 0
     last_ending: str = ""
     port_holder: PortHolder | None = None
-    privileged: bool = True
+    may_bind: bool = True
+
+    def document(self, name: str) -> DocumentSeen | None:
+        return next((seen for seen in self.documents if seen.name == name), None)
 
     @property
     def current(self) -> EdgeProcess | None:
@@ -136,12 +151,12 @@ def desire(declaration: Declaration, layout: Layout, program: EnvoyProgram) -> E
         directory=layout.edge,
         sockets=layout.run,
         identity=layout.identity,
-        drain_s=600,
+        drain_s=max(1, math.ceil(service.limits.drain_s)),
         listen_source=declaration.source("service.listen.public") or declaration.source("service.uri"),
         limits_source=declaration.source("service.limits"),
     )
 
 
 def base_id(identity: str, attempt: int) -> int:
-    """Names one line of hot restarts on this machine. Envoy multiplies it by ten and keeps 32 bits."""
-    return int(digest([identity, attempt])[:12], 16) % 400_000_000
+    """Names one line of hot restarts on this machine; the next attempt where another node has the name."""
+    return int(digest([identity, attempt])[:12], 16) % _MOST_BASE_IDS
