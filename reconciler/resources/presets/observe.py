@@ -1,0 +1,56 @@
+"""Looks whether a measurement is there, and whether the machine is free for one. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from reconciler.core.values import Known, Observation, Unknown
+from reconciler.resources.presets.state import PresetsObserved
+from reconciler.serving.instances import Instances
+from reconciler.serving.spec import Document
+from reconciler.serving.wish import Surroundings
+
+_ENDED_ON_PURPOSE = "exited 0"
+
+
+class PresetsWorld(Protocol):
+    """What observing and measuring need of the node; the registry provides it."""
+
+    def now(self) -> float: ...
+
+    def instances(self) -> Instances: ...
+
+    def handed_over(self, generation: int) -> Document | None: ...
+
+    async def surroundings(self) -> Surroundings: ...
+
+
+class PresetsObserver:
+    def __init__(self, world: PresetsWorld) -> None:
+        self._world = world
+
+    async def observe(self) -> Observation:
+        world = self._world
+        try:
+            instances = world.instances()
+            seen = PresetsObserved(
+                surroundings=await world.surroundings(),
+                may_measure=may_measure(instances),
+                serving_preset=_preset(world, instances.serving),
+            )
+        except OSError as error:
+            return Unknown(f"it cannot be told whether a runtime serves: {error}", world.now())
+        return Known(seen, world.now())
+
+
+def may_measure(instances: Instances) -> bool:
+    """Nothing lives, and the last runtime ended on purpose: one that crashed must be back at once."""
+    if instances.alive:
+        return False
+    return all(child.ending == _ENDED_ON_PURPOSE for child in instances.children[-1:])
+
+
+def _preset(world: PresetsWorld, generation: int | None) -> str | None:
+    handed = world.handed_over(generation) if generation is not None else None
+    video = (handed or {}).get("video")
+    return cast("str | None", video.get("preset")) if isinstance(video, dict) else None
