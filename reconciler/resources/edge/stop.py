@@ -1,7 +1,7 @@
 """Ends the edge on purpose: `reconcile stop` and nothing else.
 
-Clients are asked to finish (GOAWAY, `connection: close`), those that keep a request get the time given, then every
-Envoy of the node ends. Idempotent: a stopped edge is left stopped.
+Clients are asked to finish (GOAWAY, `connection: close`), those that keep a request get the time given,
+then every Envoy of the node ends. Idempotent: a stopped edge is left stopped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ async def _drain(admin: EdgeAdmin, socket: Path) -> None:
     """Until nobody is connected. A silent one (a handed-over parent) drains by itself already."""
     with contextlib.suppress(AdminSilent):
         await admin.drain(socket)
-        while (await admin.look(socket)).connections:
+        while True:
+            if not (await admin.look(socket)).connections:
+                return
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
