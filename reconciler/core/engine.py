@@ -9,7 +9,7 @@ modules.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from reconciler.core import bookkeeping, exitcodes
@@ -18,7 +18,7 @@ from reconciler.core.events import TOLD, condition_fields, outcome_fields
 from reconciler.core.executor import Executor, Progress, Silent
 from reconciler.core.guards import is_vetoed, veto_reason
 from reconciler.core.journal import Journal
-from reconciler.core.memory import Memory, Run
+from reconciler.core.memory import Memory, Run, Suspension
 from reconciler.core.node import Desired, Node
 from reconciler.core.planner import insist_on, select
 from reconciler.core.status import Status
@@ -146,6 +146,7 @@ class Engine:
         after = await self._surveyor().survey() if acted else before
         conditions = self._remember(after, outcomes)
         self._record(after.plan, outcomes, began_at)
+        after = replace(after, memory=self._journal.memory())  # with what was just remembered
         runs = self._journal.runs()
         return Report(plan=plan, outcomes=outcomes, after=after, conditions=conditions, runs=runs)
 

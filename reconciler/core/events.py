@@ -2,7 +2,7 @@
 
 Names: `plan.created` · `operation.applied|failed|stale|unknown|vetoed` · `condition.changed` ·
 `automation.suspended|resumed` · `target.requested` · `declaration.loaded|rejected` · `run.failed|timed_out`.
-Not acting is told, too, where it is news. The engine and the loop emit them; readers find them in the journal.
+Not acting is told, too, where it is news. The engine and the loop emit them; readers ask the journal.
 """
 
 from __future__ import annotations
