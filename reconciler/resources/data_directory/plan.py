@@ -1,0 +1,182 @@
+"""Directories to make or to close to others, and what is said of disks and clock. PURE.
+
+A directory that is not ours to use (another owner, a symbolic link, a file) is no difference to heal: the
+observer answers `Unknown` with the reason, and whatever stands on it waits. Called through the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.core.kind import KindPlan, View
+from reconciler.core.values import (
+    Action,
+    Cause,
+    Change,
+    Condition,
+    Diagnostic,
+    Impact,
+    Json,
+    Known,
+    Observation,
+    Operation,
+    OperationId,
+    Severity,
+    TargetId,
+    Truth,
+    Unknown,
+)
+from reconciler.resources.data_directory.state import (
+    KIND,
+    PRIVATE,
+    DataDesired,
+    DataObserved,
+    Directory,
+    SeenClock,
+)
+
+LANE = "data"
+UNMEASURABLE = "NotMeasurable"
+_GIB = 1024**3
+_FEW_FILES = 1_000
+_LARGE_CLOCK_ERROR_S = 0.5
+
+
+def plan_data(desired: DataDesired, observed: Observation, view: View) -> KindPlan:
+    seen = _seen(observed)
+    if seen is None:
+        return KindPlan()
+    modes = {directory.name: directory.mode for directory in seen.directories}
+    operations = tuple(
+        _operation(directory, modes.get(directory.name), desired, view)
+        for directory in desired.directories
+        if modes.get(directory.name) != PRIVATE
+    )
+    return KindPlan(
+        operations=operations,
+        unchanged=len(desired.directories) - len(operations),
+        diagnostics=_tight_rooms(desired, seen),
+    )
+
+
+def applied_data(desired: DataDesired, _observed: Observation) -> Mapping[TargetId, Json]:
+    return {directory.target: _wanted(directory) for directory in desired.directories}
+
+
+def conditions_data(desired: DataDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
+    if isinstance(observed, Unknown):
+        return (_condition("DataDirectoryUsable", Truth.FALSE, "NotUsable", observed.reason, view),)
+    seen = _seen(observed)
+    if seen is None:
+        return ()
+    return (
+        _condition("DataDirectoryUsable", Truth.TRUE, "Private", "ours alone", view),
+        _disk_condition(desired, seen, view),
+        _clock_condition(seen.clock, view),
+    )
+
+
+def _operation(directory: Directory, mode: int | None, desired: DataDesired, view: View) -> Operation:
+    base = desired.directories[0]
+    origin = view.origin(directory.target, _wanted(directory))
+    missing = mode is None
+    return Operation(
+        id=OperationId(directory.target),
+        kind=KIND,
+        verb="create" if missing else "protect",
+        target=directory.target,
+        action=Action.CREATE if missing else Action.UPDATE,
+        origin=origin,
+        cause=Cause(
+            "it is not there" if missing else "others may enter it",
+            desired.source if directory is base else None,
+        ),
+        change=Change(
+            before=None if mode is None else f"{mode:04o}",
+            after=f"{PRIVATE:04o}",
+            shown=str(directory.path) if mode is None else f"{directory.path}  {mode:04o} -> {PRIVATE:04o}",
+        ),
+        lane=LANE,
+        impact=Impact.NONE,
+        depends_on=() if directory is base else (OperationId(base.target),),
+        precondition={"mode": mode},
+        arguments={"path": str(directory.path)},
+    )
+
+
+def _wanted(directory: Directory) -> Json:
+    return {"path": str(directory.path), "mode": PRIVATE}
+
+
+def _tight_rooms(desired: DataDesired, seen: DataObserved) -> tuple[Diagnostic, ...]:
+    return tuple(
+        Diagnostic(
+            Severity.WARNING,
+            f"{words}",
+            "Jobs fail and tickets cannot be kept once it is full. Free some, or move `paths.data`.",
+            desired.source,
+        )
+        for words in _tight_words(desired, seen)
+    )
+
+
+def _tight_words(desired: DataDesired, seen: DataObserved) -> list[str]:
+    least = {room.name: room for room in desired.rooms}
+    found = []
+    for room in seen.rooms:
+        wanted = least.get(room.name)
+        if wanted is None:
+            continue
+        if room.free_bytes < wanted.least_bytes:
+            found.append(
+                f"{room.name}: {_size(room.free_bytes)} of {_size(room.total_bytes)} left at {wanted.path}"
+            )
+        elif room.free_files < _FEW_FILES:
+            found.append(f"{room.name}: room for {room.free_files} more files at {wanted.path}")
+    return found
+
+
+def _disk_condition(desired: DataDesired, seen: DataObserved, view: View) -> Condition:
+    tight = _tight_words(desired, seen)
+    if tight:
+        return _condition("DiskSpace", Truth.FALSE, "Low", "; ".join(tight), view)
+    message = ", ".join(f"{room.name} {_size(room.free_bytes)} free" for room in seen.rooms)
+    return _condition("DiskSpace", Truth.TRUE, "Enough", message, view)
+
+
+def _clock_condition(clock: SeenClock, view: View) -> Condition:
+    name = "ClockInSync"
+    if clock.stepped_s is not None:
+        message = f"the clock was set by {clock.stepped_s:+.1f} s while the operator ran"
+        return _condition(name, Truth.FALSE, "Stepped", message, view)
+    if clock.reason:
+        return _condition(name, Truth.UNKNOWN, UNMEASURABLE, clock.reason, view)
+    if not clock.disciplined:
+        message = "nobody keeps this machine's clock, so its error is not known; install an NTP client"
+        return _condition(name, Truth.UNKNOWN, UNMEASURABLE, message, view)
+    error_s = clock.error_s or 0.0
+    message = f"kept by NTP or the like, at most {error_s * 1000:.0f} ms off"
+    if error_s > _LARGE_CLOCK_ERROR_S:
+        return _condition(name, Truth.FALSE, "LargeError", message, view)
+    return _condition(name, Truth.TRUE, "InSync", message, view)
+
+
+def _size(size: int) -> str:
+    return f"{size / _GIB:.1f} GiB"
+
+
+def _seen(observed: Observation) -> DataObserved | None:
+    if isinstance(observed, Known) and isinstance(observed.value, DataObserved):
+        return observed.value
+    return None
+
+
+def _condition(name: str, status: Truth, reason: str, message: str, view: View) -> Condition:
+    return Condition(
+        type=name,
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation="",
+        last_transition_at=view.now,
+    )
