@@ -69,9 +69,7 @@ def plan_for(kind: str) -> Callable[[Wanted, Observation, View], KindPlan]:
     return plan
 
 
-def _operation(
-    kind: str, name: str, there: Mapping[str, object], desired: Wanted, view: View
-) -> Operation:
+def _operation(kind: str, name: str, there: Mapping[str, object], desired: Wanted, view: View) -> Operation:
     target = target_of(kind, name)
     after = desired.values.get(name)
     origin = view.origin(target, after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -184,7 +185,9 @@ def test_a_suspension_with_an_end_ends_by_itself():
 def test_nothing_is_created_or_deleted_for_a_kind_that_cannot_be_seen():
     world = World(there={"a": {"old": 1}}, blind={"a"})
     engine = synthetic_engine(
-        world, synthetic_kind("a", Wanted({"x": 1})), synthetic_kind("b", Wanted({"y": 1}, after={"y": ("a.x",)}))
+        world,
+        synthetic_kind("a", Wanted({"x": 1})),
+        synthetic_kind("b", Wanted({"y": 1}, after={"y": ("a.x",)})),
     )
     report = converge(engine)
     assert world.there == {"a": {"old": 1}}
@@ -329,13 +332,12 @@ def test_a_healed_target_that_keeps_breaking_is_healed_at_once_a_few_times_and_t
                 healed_at.append(report.outcomes[0].ended_at)
                 world.there["a"].pop("x")
             await asyncio.sleep(0.25)
-        gaps = [round(b - a, 2) for a, b in zip(healed_at, healed_at[1:], strict=False)]
-        return gaps
+        return [round(b - a, 2) for a, b in pairwise(healed_at)]
 
     gaps = run_virtual(story())
     assert gaps[:4] == [0.25] * 4
     assert gaps[4] >= 1.0
-    assert all(later > 1.5 * earlier for earlier, later in zip(gaps[4:8], gaps[5:9], strict=False))
+    assert all(later > 1.5 * earlier for earlier, later in pairwise(gaps[4:9]))
 
 
 def test_an_act_that_says_it_did_and_did_not_is_slowed_down_too():
