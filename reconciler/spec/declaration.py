@@ -1,7 +1,7 @@
 """The declared state of one node, typed: what loading the YAML files gives to everyone else.
 
 Frozen, complete (defaults are filled in), with exact amounts: prices are fractions of wei, times are seconds,
-sizes are bytes. Secrets are references. What no kind acts on yet is kept as a validated `Section`. Made by
+sizes are bytes. Secrets are references. What no kind acts on yet is kept validated (`Frozen`). Made by
 `build`, read by the kinds' desired states, the verbs and the reports; it knows neither YAML nor the world.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from reconciler.core.values import Revision, Source
+from reconciler.spec.prices import Model, Price, Relative
 from reconciler.spec.secrets import Template
 
 Frozen = str | int | bool | None | Template | tuple["Frozen", ...] | Mapping[str, "Frozen"]
@@ -79,11 +80,6 @@ class Consent(StrEnum):
     AUTO = "auto"
     APPROVE = "approve"
     REPORT = "report"
-
-
-class Currency(StrEnum):
-    WEI = "wei"
-    USD = "USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,29 +180,6 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """An exact price of one unit of work, in a currency."""
-
-    per_unit: Fraction
-    currency: Currency
-
-    @property
-    def wei(self) -> Fraction | None:
-        """Wei per unit; None where a currency feed is needed."""
-        return self.per_unit if self.currency is Currency.WEI else None
-
-
-@dataclass(frozen=True, slots=True)
-class Relative:
-    """A price relative to the node's own: `-15%` is a change of -3/20."""
-
-    change: Fraction
-
-    def of(self, base: Fraction) -> Fraction:
-        return base * (1 + self.change)
-
-
-@dataclass(frozen=True, slots=True)
 class Pricing:
     """Video prices are per pixel. Floor and cap are wei per pixel."""
 
@@ -233,29 +206,9 @@ class Gateway:
 
     def video_wei(self, base: Fraction | None) -> Fraction | None:
         """Wei per pixel for this gateway, given the node's own price; None: no price of its own."""
-        match self.video:
-            case Price():
-                return self.video.wei
-            case Relative():
-                return None if base is None else self.video.of(base)
-            case None:
-                return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """One entry of aiModels.json. `price` is per unit of the pipeline, None where the file names none."""
-
-    pipeline: str
-    model_id: str
-    warm: bool
-    capacity: int
-    price: Price | None
-    gateway: str | None
-    url: str | None
-    token: Template | None
-    optimization_flags: tuple[tuple[str, str | bool], ...]
-    source: Source
+        if isinstance(self.video, Price):
+            return self.video.wei
+        return self.video.of(base) if self.video is not None and base is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,13 +230,6 @@ class Automation:
     protect: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the declaration that is valid, kept, and not acted on yet."""
-
-    value: Frozen
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """One node's declared state. `files` are all that it was read from: watch these for changes.
@@ -303,12 +249,12 @@ class Declaration:
     models: tuple[Model, ...]
     chain: Chain
     automation: Automation
-    runner: Section | None
-    workers: Section | None
-    joins: Section | None
-    notify: Section | None
-    source_of_truth: Section | None
-    rollout: Section | None
+    runner: Frozen
+    workers: Frozen
+    joins: Frozen
+    notify: Frozen
+    source_of_truth: Frozen
+    rollout: Frozen
     revision: Revision
     files: tuple[Path, ...]
     sources: Mapping[str, Source]

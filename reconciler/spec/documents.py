@@ -28,7 +28,10 @@ Reader = Callable[[str, str], tuple[Document, tuple[Diagnostic, ...]]]
 
 @dataclass(slots=True)
 class Library:
-    """The files read so far: their trees, where they lie, and what was wrong with reading them."""
+    """The files read so far: their trees, where they lie, and what was wrong with reading them.
+
+    `models` names those that hold AI models; all others hold declarations.
+    """
 
     documents: dict[str, Document] = field(default_factory=dict)
     directories: dict[str, Path] = field(default_factory=dict)
@@ -36,6 +39,7 @@ class Library:
     texts: dict[str, str] = field(default_factory=dict)
     found: list[Diagnostic] = field(default_factory=list)
     layers: dict[str, Node | None] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
 
     def read(self, path: Path, reader: Reader, asked: Source | None = None) -> Document:
         """The document of a file, read once. What is wrong is collected; `asked` is who named the file."""

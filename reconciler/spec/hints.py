@@ -1,7 +1,7 @@
 """Why a text is not what it should be, and what to write instead. Pure; only words, no decisions.
 
-Called with a value that a pattern of the vocabulary refused, and the kind of value (`x-unit`) that stands there.
-A value that may be secret is never repeated.
+Called with a value that a pattern of the vocabulary refused, and the kind of value (`x-unit`) that stands
+there. A value that may be secret is never repeated.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from reconciler.spec.units import (
     read_price_or_percent,
     read_size,
     read_wei,
+    render_percent,
 )
 
 Hint = tuple[str, str]
@@ -52,6 +54,8 @@ def explain(unit: str, text: str) -> Hint:
 
 def _explain_amount(unit: str, text: str) -> Hint:
     reader, habit = _READERS[unit]
+    if unit == "percent" and re.fullmatch(r"0?\.[0-9]+|1(\.0+)?", text):
+        return "has no unit", f"{render_percent(Fraction(text))} or {text}%"
     stripped = " ".join(text.split())
     if stripped != text and _is_read(reader, stripped):
         return "has spaces around it", stripped
@@ -67,6 +71,11 @@ def _explain_amount(unit: str, text: str) -> Hint:
     except UnitError as error:
         return str(error), ""
     return "is out of range", ""
+
+
+def is_read(unit: str, text: str) -> bool:
+    """Whether a text is an amount of this unit; true for units that are no amounts."""
+    return unit not in _READERS or text == "auto" or _is_read(_READERS[unit][0], text)
 
 
 def _right_case(text: str) -> str:
@@ -127,13 +136,11 @@ def _with_port(uri: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if has_port else f"{parts.scheme}://{parts.netloc}:8935"
 
 
-def _explain_endpoint(text: str) -> Hint:
+def _explain_endpoint(text: str, host: str) -> Hint:
     if "://" in text:
         return "is a URL", text.partition("://")[2].strip("/")
-    if re.fullmatch(r":[0-9]{1,5}", text):
-        return "has no host", f"0.0.0.0{text}"
-    if re.fullmatch(r"[0-9]{1,5}", text):
-        return "has no host", f"0.0.0.0:{text}"
+    if re.fullmatch(r":?[0-9]{1,5}", text):
+        return "has no host", f"{host}:{text.lstrip(':')}"
     if text.count(":") > 1 and not text.startswith("["):
         return "is an IPv6 address without brackets", f"[{text}]:8935"
     if ":" not in text:
@@ -146,8 +153,8 @@ def _explain_address(text: str) -> Hint:
     if re.fullmatch(r"[0-9a-fA-F]{40}", digits):
         return "does not begin with 0x", f"0x{digits}"
     if not re.fullmatch(r"[0-9a-fA-F]*", digits):
-        return "holds characters that are no hexadecimal digits", ""
-    return f"has {len(digits)} hexadecimal digits, not 40", ""
+        return "holds characters that are no hexadecimal digits", "0x and 40 hexadecimal digits"
+    return f"has {len(digits)} hexadecimal digits, not 40", "0x and 40 hexadecimal digits"
 
 
 def _explain_secret(text: str) -> Hint:
@@ -163,8 +170,9 @@ def _explain_secret(text: str) -> Hint:
 
 _SPECIAL: Final[Mapping[str, Callable[[str], Hint]]] = {
     "uri": _explain_uri,
-    "endpoint": _explain_endpoint,
-    "peer": _explain_endpoint,
+    "endpoint": lambda text: _explain_endpoint(text, "0.0.0.0"),  # noqa: S104 - what the short form means elsewhere
+    "localEndpoint": lambda text: _explain_endpoint(text, "127.0.0.1"),
+    "peer": lambda text: _explain_endpoint(text, "HOST"),
     "address": _explain_address,
     "gatewayAddress": _explain_address,
     "secret": _explain_secret,

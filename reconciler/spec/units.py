@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final
 
-from reconciler.spec.declaration import Currency, Price, Relative
+from reconciler.spec.prices import Currency, Price, Relative
 
 _NUMBER: Final = r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?"
 _AMOUNT: Final = re.compile(rf"({_NUMBER}) ?([A-Za-z]+)")

@@ -61,6 +61,17 @@ def is_public(name: str, path: Path) -> bool:
     return schema is not None and not schema.get("x-secret", False)
 
 
+def holds_secret(name: str, path: Path) -> bool:
+    """Whether a secret may stand at this path or right below it; true where the vocabulary knows nothing."""
+    schema = schema_at(name, path)
+    if schema is None:
+        return True
+    root = schemas.load(name)
+    below = (schema.get(word) for word in ("items", "additionalProperties"))
+    nested = [resolved(part, root) for part in below if isinstance(part, dict)]
+    return any(part.get("x-secret", False) for part in (schema, *nested))
+
+
 @cache
 def places_of(name: str) -> dict[str, tuple[str, ...]]:
     """Where each key may stand, by its name: for a key that is right but in the wrong place."""
