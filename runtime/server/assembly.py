@@ -128,6 +128,7 @@ class Runtime:
             tokens=self.tokens,
             signer=self.signer,
             refusals=self.refusals,
+            metrics=self.metrics,
         )
         return Program(
             paths={"/segment": self._segment_route().answer, "/healthz": healthz},

@@ -21,6 +21,7 @@ from runtime.server.admission import Admission, text_of
 from runtime.server.advertisement import Advertisement
 from runtime.server.answers import Receive, Scope, Send
 from runtime.server.body import BodyStalled, BodyTooLarge, PeerGone, read_body
+from runtime.server.metrics import Metrics
 from runtime.server.refusals import Refusal, Refusals
 from runtime.server.sessions import Sessions
 from runtime.server.tokens import Tokens
@@ -45,6 +46,7 @@ class Discovery:
         tokens: Tokens,
         signer: Signer,
         refusals: Refusals,
+        metrics: Metrics,
     ) -> None:
         self._advertisement = advertisement
         self._admission = admission
@@ -52,6 +54,7 @@ class Discovery:
         self._tokens = tokens
         self._signer = signer
         self._refusals = refusals
+        self._answered = metrics.discoveries
         # A gateway signs the same bytes for its whole life: recover its key once, not per call.
         self._is_signed = functools.lru_cache(_REMEMBERED_CALLERS)(self._verify)
 
@@ -69,6 +72,7 @@ class Discovery:
             self._refusals.count(reason, sender)
             await answers.send_grpc_error(send, grpc.UNKNOWN, texts.INVALID_REQUEST + text_of(reason))
             return
+        self._answered.inc()
         await answers.send_protobuf(send, self._advertisement().info(self._tokens.mint(sender)))
 
     async def ping(self, _scope: Scope, receive: Receive, send: Send) -> None:

@@ -102,7 +102,7 @@ class Credentials:
             raise Denied(reason, status=error.status, text=error.text, sender=sender) from error
 
     def _owner(self, sender: bytes, token: AuthToken) -> bytes:
-        """Whose session it is: the payer's, else (off-chain nobody pays) the declared gateway's that asked."""
+        """Whose session it is: the payer's, else (off-chain) the declared gateway's that asked for it."""
         if sender != NO_ADDRESS:
             return sender
         declared = (gateway.address for gateway in self._accepted.spec.gateways)
