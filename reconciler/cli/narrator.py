@@ -76,10 +76,23 @@ class Narrator:
             self.begin(_key(line), message)
         elif kind == "apply_progress":
             self.update(_key(line), message)
+        elif kind == "progress":
+            self._progress(message)
         elif kind in _ENDS:
             self._ended(line, message)
         elif kind == "result":
             self._result(line, message)
+
+    def _progress(self, message: str) -> None:
+        """What is waited for changes its numbers all the time: told once, and then every ten seconds."""
+        key = message.partition(":")[0]
+        if message.endswith(": ended"):
+            self.end("progress " + key)
+            say(message)
+            return
+        with self._lock:
+            wait = self._waits.setdefault("progress " + key, _Wait(message, time.monotonic()))
+            wait.text = message
 
     def _ended(self, line: dict[str, Json], message: str) -> None:
         told = self.end(_key(line))

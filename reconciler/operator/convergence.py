@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from reconciler.core.engine import Report
-from reconciler.core.errors import StalePlan
+from reconciler.core.errors import Blocked, StalePlan
 from reconciler.core.executor import Progress
+from reconciler.core.memory import Suspension
 from reconciler.core.values import Plan, Standing
 from reconciler.operator.telling import Teller
 
@@ -45,13 +46,22 @@ class Expected(Protocol):
 
 
 async def converge_to_the_end(
-    engine: Converging, teller: Teller, *, force: bool = False, expected: Expected | None = None
+    engine: Converging,
+    teller: Teller,
+    *,
+    force: bool = False,
+    expected: Expected | None = None,
+    suspension: Suspension | None = None,
 ) -> int:
     """Returns the exit code, which the last line names too. With `expected`, exactly that and once."""
     plan = await engine.plan(force=force)
     if expected is not None and expected.plan_id != plan.plan_id:
         raise _stale(expected, plan)
     teller.planned(plan)
+    if suspension is not None:
+        raise Blocked(
+            f"suspended by {suspension.by}: {suspension.reason}", next_step="`reconcile resume` frees it"
+        )
     agreed = None if expected is None else plan
     reports = [await engine.converge(force=force, expected=agreed, progress=teller)]
     while expected is None and _may_go_on(reports):

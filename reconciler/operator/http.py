@@ -60,7 +60,7 @@ def text_answer(text: str, status: int = 200, content_type: str = "text/plain; c
 
 
 class HttpDoor:
-    """One listener. `open_…` once, `close` at the end; closing drops whoever is connected."""
+    """One listener. `open_…` once, `close` at the end."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -84,10 +84,13 @@ class HttpDoor:
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
-    async def close(self) -> None:
+    async def close(self, *, grace_s: float = 0.0) -> None:
+        """Answers under way have `grace_s` to end."""
         if self._server is None:
             return
         self._server.close()
+        if self._connections and grace_s:
+            await asyncio.wait(self._connections, timeout=grace_s)
         for task in tuple(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)

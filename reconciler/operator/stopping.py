@@ -18,11 +18,15 @@ from reconciler.children import Child, end_child, forget_dead, observe_children
 from reconciler.core.clock import Clock
 from reconciler.core.errors import ApplyError
 from reconciler.layout import Layout
+from reconciler.resources.edge.admin import SocketAdmin
+from reconciler.resources.edge.stop import stop_edge
 from reconciler.serving.control import ControlUnreachable, HttpRuntimeControl, OlderGeneration, SpecRejected
 from reconciler.serving.spec import Document, drain_seconds, generation_of
 
 _POLL_S = 0.5
-_EDGE_GRACE_S = 20.0
+_EDGE_GRACE_S = 3.0
+"""Nothing serves behind the edge any more by then; this is for answers on their way out."""
+
 _RUNTIME_GRACE_S = 120.0
 _OTHER_GRACE_S = 10.0
 
@@ -46,7 +50,10 @@ class Stopping:
         others = [child for child in alive if child.role not in {"runtime", "edge"}]
         await self._all(self._drain(child) for child in runtimes)
         await self._all(self._end_runtime(child) for child in runtimes)
-        await self._all(self._end(child, _EDGE_GRACE_S) for child in edges)
+        if edges:
+            self.tell("edge: ending")
+            await stop_edge(self.layout, SocketAdmin(), drain_s=_EDGE_GRACE_S)
+            self.tell("edge: ended")
         await self._all(self._end(child, _OTHER_GRACE_S) for child in others)
         left = [child.name for child in observe_children(self.layout) if child.alive]
         if left:

@@ -101,6 +101,11 @@ def plan_text_line(text: str, at: float) -> dict[str, Json]:
     return _line("plan_text", text, at, fields={})
 
 
+def progress_text_line(text: str, at: float) -> dict[str, Json]:
+    """Something that is waited for and is no operation of a plan."""
+    return _line("progress", text, at, fields={})
+
+
 def result_line(message: str, exit_code: int, *, at: float, next_step: str = "") -> dict[str, Json]:
     """Always the last one."""
     level = "error" if exit_code else "info"

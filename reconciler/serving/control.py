@@ -100,6 +100,10 @@ class HttpRuntimeControl:
             raise ControlUnreachable(_message(answer, f"GET {path} was answered with {answer.status}"))
         return value
 
+    async def fetch(self, path: str) -> Answer:
+        """A document as it is, for whoever passes it on (the operator's metrics, a support bundle)."""
+        return await self._ask("GET", path)
+
     async def _ask(self, method: str, path: str, body: bytes = b"") -> Answer:
         try:
             async with asyncio.timeout(self.timeout_s):
