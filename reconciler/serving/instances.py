@@ -16,16 +16,21 @@ from reconciler.layout import Layout
 from reconciler.routes import parse_endpoints
 
 ROLE = "runtime"
+_ENDED_ON_PURPOSE = "exited 0"
 _SOCKET = re.compile(r"runtime-([0-9]{1,10})\.sock")
 _LONGEST_ROUTES_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instances:
-    """The runtime's children by generation; the generations that the edge sends requests to, ascending."""
+    """The runtime's children by generation; the generations that the edge sends requests to, ascending.
+
+    `with_socket` are generations whose control socket is there: one that ends on purpose takes it along.
+    """
 
     children: tuple[Child, ...]
     routed: tuple[int, ...]
+    with_socket: frozenset[int] = frozenset()
 
     @property
     def alive(self) -> tuple[Child, ...]:
@@ -37,11 +42,22 @@ class Instances:
         alive = [child.generation for child in self.alive]
         return max((number for number in alive if number in self.routed), default=max(alive, default=None))
 
+    @property
+    def crashed(self) -> bool:
+        """Whether the last one died and did not end on purpose."""
+        last = next(reversed(self.children), None)
+        if last is None or last.alive or last.ending == _ENDED_ON_PURPOSE:
+            return False
+        return bool(last.ending) or last.generation in self.with_socket
+
 
 def look_at_instances(layout: Layout) -> Instances:
     """Raises OSError where it cannot look; files that are not there mean that there is nothing."""
     children = tuple(child for child in observe_children(layout) if child.role == ROLE)
-    return Instances(children=children, routed=routed_generations(layout))
+    with_socket = (
+        child.generation for child in children if layout.runtime_control(child.generation).exists()
+    )
+    return Instances(children=children, routed=routed_generations(layout), with_socket=frozenset(with_socket))
 
 
 def routed_generations(layout: Layout) -> tuple[int, ...]:

@@ -25,7 +25,11 @@ from reconciler.serving.gpus import Gpu, Inventory
 _GIB = 1024**3
 
 
-def plan_gpus(desired: GpusDesired, observed: Observation, _view: View) -> KindPlan:
+def plan_gpus(
+    desired: GpusDesired,
+    observed: Observation,
+    view: View,  # noqa: ARG001 - part of the Protocol
+) -> KindPlan:
     inventory = _inventory(observed)
     if inventory is None:
         return KindPlan()

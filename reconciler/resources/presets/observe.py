@@ -10,8 +10,6 @@ from reconciler.serving.instances import Instances
 from reconciler.serving.spec import Document
 from reconciler.serving.wish import Surroundings
 
-_ENDED_ON_PURPOSE = "exited 0"
-
 
 class PresetsWorld(Protocol):
     """What observing and measuring need of the node; the registry provides it."""
@@ -45,9 +43,7 @@ class PresetsObserver:
 
 def may_measure(instances: Instances) -> bool:
     """Nothing lives, and the last runtime ended on purpose: one that crashed must be back at once."""
-    if instances.alive:
-        return False
-    return all(child.ending == _ENDED_ON_PURPOSE for child in instances.children[-1:])
+    return not instances.alive and not instances.crashed
 
 
 def _preset(world: PresetsWorld, generation: int | None) -> str | None:

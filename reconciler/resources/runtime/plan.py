@@ -25,6 +25,7 @@ from reconciler.resources.runtime.state import (
     KIND,
     PROCESS,
     ROUTE,
+    ROUTED,
     RuntimeDesired,
     RuntimeProcess,
     RuntimesObserved,
@@ -45,7 +46,6 @@ from reconciler.serving.spec import drain_seconds
 
 LANE = "runtime"
 START = OperationId("runtime.process:start")
-ROUTED = "the newest healthy generation"
 _PREREQUISITES = (
     OperationId("data_directory.data"),
     OperationId("data_directory.run"),

@@ -18,6 +18,8 @@ from reconciler.serving.wish import RuntimeWish, Surroundings
 KIND = "runtime"
 PROCESS = TargetId("runtime.process")
 ROUTE = TargetId("runtime.route")
+ROUTED = "the newest healthy generation"
+"""The value of `runtime.route`: which one that is changes, that there is one does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,13 +37,13 @@ _PRICE = TargetId("runtime.pricing.video")
 Settings = Mapping[TargetId, Setting]
 
 
-def plan_settings(wish: RuntimeWish, observed: Observation, view: View) -> KindPlan:
+def plan_settings(desired: RuntimeWish, observed: Observation, view: View) -> KindPlan:
     if not isinstance(observed, Known) or not isinstance(observed.value, SettingsObserved):
         return KindPlan()
     seen = observed.value
     if seen.process is None:
         return KindPlan()
-    diff = _Diff(wish, seen, view, wanted_settings(wish, seen), settings_of(seen.document))
+    diff = _Diff(desired, seen, view, wanted_settings(desired, seen), settings_of(seen.document))
     differing = diff.targets()
     return KindPlan(
         operations=in_safe_order(

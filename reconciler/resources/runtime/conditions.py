@@ -1,0 +1,93 @@
+"""What the runtime's state means: does it serve, are its workers ready, is anything withheld. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.core.kind import View
+from reconciler.core.values import Condition, Json, Known, Observation, TargetId, Truth, Unknown
+from reconciler.resources.runtime.state import (
+    PROCESS,
+    ROUTE,
+    ROUTED,
+    RuntimeDesired,
+    RuntimeProcess,
+    RuntimesObserved,
+    wanted_process,
+)
+from reconciler.resources.runtime.words import ended_words
+from reconciler.serving.status import RuntimeStatus
+
+_HEALTHY = "RuntimeHealthy"
+_WORKERS = "WorkersReady"
+_READY_STATES = {"ready", "busy"}
+
+
+def applied_runtime(desired: RuntimeDesired, _observed: Observation) -> Mapping[TargetId, Json]:
+    return {PROCESS: wanted_process(desired), ROUTE: ROUTED}
+
+
+def conditions_runtime(desired: RuntimeDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
+    if isinstance(observed, Unknown):
+        return tuple(
+            _condition(name, Truth.UNKNOWN, "NotObserved", observed.reason, view)
+            for name in (_HEALTHY, _WORKERS)
+        )
+    if not isinstance(observed, Known) or not isinstance(observed.value, RuntimesObserved):
+        return ()
+    present = observed.value.present
+    return (_healthy(observed.value, present, view), _workers(desired, present, view))
+
+
+def _healthy(seen: RuntimesObserved, present: RuntimeProcess | None, view: View) -> Condition:
+    if present is None:
+        dead = next(reversed(seen.processes), None)
+        words = ended_words(dead) if dead else "no runtime was started yet"
+        return _condition(_HEALTHY, Truth.FALSE, "NotRunning", words, view)
+    name = f"generation {present.generation}"
+    if present.health is None or not present.health.ok:
+        reason = present.health.reason if present.health else "it was not asked"
+        return _condition(_HEALTHY, Truth.FALSE, "NotServing", f"{name}: {reason}", view)
+    if present.generation not in seen.routed:
+        return _condition(_HEALTHY, Truth.FALSE, "NotRouted", f"{name} serves and gets no requests", view)
+    return _condition(_HEALTHY, Truth.TRUE, "Serving", f"{name} serves", view)
+
+
+def _workers(desired: RuntimeDesired, present: RuntimeProcess | None, view: View) -> Condition:
+    if present is None or present.status is None:
+        return _condition(_WORKERS, Truth.FALSE, "NotRunning", "no runtime tells of workers", view)
+    status = present.status
+    bad = [
+        f"{worker.name} is {worker.state}{f': {worker.reason}' if worker.reason else ''}"
+        for worker in status.workers
+        if worker.state not in _READY_STATES
+    ]
+    withheld = [f"{each.capability} is not advertised: {each.reason}" for each in status.withheld]
+    if bad or withheld:
+        failed = any(worker.state == "failed" for worker in status.workers)
+        reason = "Failed" if failed else "Withheld" if withheld else "Starting"
+        return _condition(_WORKERS, Truth.FALSE, reason, "; ".join([*bad, *withheld]), view)
+    if not status.workers:
+        return _no_workers(desired, status, view)
+    return _condition(_WORKERS, Truth.TRUE, "Ready", f"{len(status.workers)} ready", view)
+
+
+def _no_workers(desired: RuntimeDesired, status: RuntimeStatus, view: View) -> Condition:
+    """None at all is right only where no video was declared."""
+    if desired.wish.video.sessions == 0:
+        return _condition(_WORKERS, Truth.TRUE, "NoneDeclared", "no video is declared", view)
+    message = "no device for video work: see the condition GpusPresent"
+    return _condition(
+        _WORKERS, Truth.FALSE, "NoDevice", f"{message} ({status.sessions_limit} sessions)", view
+    )
+
+
+def _condition(name: str, status: Truth, reason: str, message: str, view: View) -> Condition:
+    return Condition(
+        type=name,
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation="",
+        last_transition_at=view.now,
+    )
