@@ -128,8 +128,8 @@ class WorkerProcess:
         """The worker and all it started are gone afterwards."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        await self._process.wait()
         self._writer.close()
+        await self._process.wait()
 
     async def _converse(self, job: TranscodeJob) -> Transcoded:
         try:

@@ -98,6 +98,7 @@ class Slot:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._end_process()  # where the end of a retired slot was cut short
 
     def state(self) -> WorkerState:
         alive = self._process is not None
@@ -118,11 +119,14 @@ class Slot:
             while not self._retired:
                 await self._one_worker()
         finally:
-            if self._process is not None:
-                await self._process.kill()
-                self._process = None
             self._drop_ticket()
             self._settled.set()
+            await self._end_process()
+
+    async def _end_process(self) -> None:
+        if self._process is not None:
+            await self._process.kill()
+            self._process = None
 
     async def _one_worker(self) -> None:
         self._phase = Phase.STARTING

@@ -46,6 +46,7 @@ class Output:
 
     def __init__(self, layout: Layout, audio: AudioStream | None) -> None:
         self.frames = 0
+        self._next_audio_dts: int | None = None
         self._layout = layout
         self._container = _create(layout)
         try:
@@ -63,12 +64,17 @@ class Output:
             self.frames += 1
 
     def copy(self, audio: AudioPacket) -> None:
+        """Unchanged, but for times that do not grow, which no container takes."""
         if self._audio is None:
             return
         packet = av.Packet(audio.data)
         packet.stream = self._audio
         packet.time_base = audio.time_base
-        packet.pts, packet.dts = audio.pts, audio.dts
+        dts = audio.dts
+        if self._next_audio_dts is not None and dts < self._next_audio_dts:
+            dts = self._next_audio_dts
+        self._next_audio_dts = dts + 1 if dts == audio.dts else dts + max(1, audio.duration)
+        packet.pts, packet.dts = max(audio.pts, dts), dts
         packet.duration = audio.duration
         packet.is_keyframe = audio.is_key
         self._container.mux(packet)

@@ -30,6 +30,7 @@ class Scaler:
         self._rate = rate
         self._time_base = time_base
         self._shape: _Shape | None = None
+        self._last_pts = -(1 << 63)
         self._graph: Graph | None = None
         self._entry: FilterContext | None = None
         self._exit: FilterContext | None = None
@@ -56,7 +57,9 @@ class Scaler:
                 frame = self._exit.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            if isinstance(frame, VideoFrame):
+            pts = frame.pts
+            if isinstance(frame, VideoFrame) and pts is not None and pts > self._last_pts:
+                self._last_pts = pts  # a new graph may begin on the tick that the old one ended on
                 yield frame
 
     def _build(self, shape: _Shape) -> None:
