@@ -62,7 +62,7 @@ def repairs_after(
     done = {
         outcome.operation.target: outcome
         for outcome in outcomes
-        if outcome.result is Result.DONE and outcome.operation.origin in {Origin.DECLARED, Origin.DRIFT}
+        if outcome.result is Result.DONE and outcome.operation.origin is not Origin.DUTY
     }
     return [_repair(outcome, memory, revision, random) for outcome in done.values()]
 

@@ -14,7 +14,6 @@ from reconciler.core.memory import Failure, Intent, Memory
 from reconciler.core.node import Policy
 from reconciler.core.values import Action, Operation, Origin, Revision, Standing, Step, TargetId
 
-_REPEATING = frozenset({Origin.DECLARED, Origin.DRIFT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,7 @@ class Guards:
         if retry_at > self.now:
             return Step(operation, Standing.WAITING, "failed lately; tried again after a pause", retry_at)
         repair = self.memory.repairs.get(operation.target)
-        if repair is None or operation.origin not in _REPEATING or repair.revision != self.revision:
+        if repair is None or operation.origin is Origin.DUTY or repair.revision != self.revision:
             return None
         if repair.not_before <= self.now:
             return None

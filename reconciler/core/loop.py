@@ -64,6 +64,7 @@ class Loop:
         self._tally = Tally(declared_at=clock.now())
         self._tally.know(self.keys)
         self._misses: Counter[str] = Counter()
+        self._forced: set[str] = set()
         self._numbers = count()
         self._handled: Counter[str] = Counter()
         self._handled_one = asyncio.Condition()
@@ -115,7 +116,7 @@ class Loop:
     async def handle(self, reason: str, *, force: bool = False) -> Report | None:
         """Run everything once more, and wait until that is done. `force` forgives earlier failures."""
         if force:
-            self._engine.journal.forget_failures()
+            self._forced |= self.keys
             self._misses.clear()
         before, keys = dict(self._handled), self.keys
         # a key that runs right now may have looked before this request: it has to run once more
@@ -166,9 +167,11 @@ class Loop:
         self._tally.queue_wait_seconds = self._tally.queue_wait_seconds.with_one(batch.waited_s)
         keys = batch.keys & self.keys
         result = "panic"
+        force = not self._forced.isdisjoint(keys)
+        self._forced -= keys
         try:
             async with asyncio.timeout(self._pace.run_timeout_s):
-                report = await self._engine.converge(only=keys, progress=self._progress)
+                report = await self._engine.converge(only=keys, force=force, progress=self._progress)
             result = report.exit_code.name.lower()
             self._take_note(report, keys)
         except TimeoutError:

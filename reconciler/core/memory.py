@@ -106,5 +106,5 @@ class Memory:
     conditions: tuple[Condition, ...] = ()
 
     def forgiven(self) -> Memory:
-        """The same without failures and repairs: what `--force` plans with."""
-        return replace(self, failures={}, repairs={})
+        """The same without failures, repairs and doubts: what `--force` plans with."""
+        return replace(self, failures={}, repairs={}, open_intents=())
