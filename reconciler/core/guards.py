@@ -15,7 +15,6 @@ from reconciler.core.node import Policy
 from reconciler.core.values import Action, Operation, Origin, Revision, Standing, Step, TargetId
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
     """Everything the answers stand on, indexed once per plan."""

@@ -1,7 +1,7 @@
 """The operator dies at every possible place, and the next one goes on from there.
 
-Every write to the journal is a place to die before and after; every act is one, too. The places are counted by
-running the story once, then each is visited. What must hold afterwards: the world is as declared, the next
+Every write to the journal is a place to die before and after; every act is one, too. The places are counted
+by running the story once, then each is visited. What must hold afterwards: the world is as declared, the next
 plan is empty, no act that cannot be repeated harmlessly happened twice, and the journal has no loose end.
 """
 
@@ -100,9 +100,7 @@ def operator(world: World, journal, deadly: Deadly) -> Engine:
     kinds = [synthetic_kind(name, wanted) for name, wanted in KINDS.items()]
     node = synthetic_node(world, *kinds, now=clock.now)
     mortal = {name: deadly.actor(actor) for name, actor in node.actors.items()}
-    return Engine(
-        replace(node, actors=mortal), deadly.journal(journal), clock=clock, random=Random(3)
-    )
+    return Engine(replace(node, actors=mortal), deadly.journal(journal), clock=clock, random=Random(3))
 
 
 def fresh_world() -> World:
