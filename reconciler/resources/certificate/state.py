@@ -60,7 +60,7 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateObserved:
-    """`served`: what the edge is told to show. `declared`: in the declared files. `kept`: made here earlier."""
+    """`served`: what the edge is told to show. `declared`: in the declared files. `kept`: made here."""
 
     served: Pair | Unusable | None
     declared: Pair | Unusable | None

@@ -17,6 +17,7 @@ from reconciler.routes import RUNTIME_CLUSTER
 _TYPE: Final = "type.googleapis.com/"
 _BRIDGE: Final = "envoy.filters.http.grpc_http1_reverse_bridge"
 _LUA: Final = "envoy.filters.http.lua"
+_PREVIOUS_HOSTS: Final = _TYPE + "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 _STREAMING: Final = ("/net.Transcoder/Register", "/net.AIWorker/Register")
 _MESSAGE: Final = "application/x-protobuf"
 _NOT_FOUND: Final = "404 page not found\n"
@@ -121,6 +122,13 @@ def _to_runtime(idle: str) -> dict[str, Json]:
             # only where no byte of the request has reached a runtime: a job is never done twice
             "retry_on": "connect-failure,reset-before-request",
             "num_retries": 3,
+            "retry_host_predicate": [
+                {
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": {"@type": _PREVIOUS_HOSTS},
+                }
+            ],
+            "host_selection_retry_max_attempts": 5,
             "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.100s"},
         },
     }
