@@ -13,14 +13,24 @@ from reconciler.report.palette import PLAIN, Palette
 _ROLES = {Severity.ERROR: "bad", Severity.WARNING: "caution"}
 
 
-def render_diagnostic(finding: Diagnostic, *, palette: Palette = PLAIN) -> str:
-    """`file:line:column: error: summary`, then the detail, indented."""
+def render_diagnostic(
+    finding: Diagnostic, *, palette: Palette = PLAIN, line: str = "", column: int = 1
+) -> str:
+    """`file:line:column: error: summary`, then the detail, indented, then the line with a caret.
+
+    `line` is the source line where it may be shown, and `column` (from 1) the place in it.
+    """
     place = ""
     if finding.source:
         place = f"{finding.source.file}:{finding.source.line}:{finding.source.column}: "
     label = palette.paint(_ROLES[finding.severity], finding.severity.value)
     lines = [f"{place}{label}: {finding.summary}"]
-    lines += [f"    {line}" for line in finding.detail.splitlines()]
+    lines += [f"    {text}" for text in finding.detail.splitlines()]
+    if line.strip():
+        lead = line[: column - 1]
+        indent = len(line) - len(line.lstrip())
+        under = "".join(character if character == "\t" else " " for character in lead[indent:])
+        lines += [f"      {line.strip()}", f"      {under}{palette.paint(_ROLES[finding.severity], '^')}"]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
-from reconciler.core.values import Revision, Source
+from reconciler.core.values import Diagnostic, Revision, Source
 from reconciler.spec.prices import Model, Price, Relative
 from reconciler.spec.secrets import Template
 
@@ -232,7 +232,7 @@ class Automation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """One node's declared state. `files` are all that it was read from: watch these for changes.
+    """One node's declared state. `files` are all that it was read from; with `warnings` it still runs.
 
     `revision` is a digest of the merged declaration with references unresolved; it does not depend on where
     the files lie, on the order of keys, or on how many files the content is spread over.
@@ -258,6 +258,7 @@ class Declaration:
     revision: Revision
     files: tuple[Path, ...]
     sources: Mapping[str, Source]
+    warnings: tuple[Diagnostic, ...] = ()
 
     def source(self, path: str) -> Source | None:
         """Where the value of a dotted path (`pricing.video`, `gateways.daydream.video`) was declared.

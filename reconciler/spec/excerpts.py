@@ -14,7 +14,7 @@ from reconciler.core.values import Diagnostic, Source
 from reconciler.spec.documents import Library
 from reconciler.spec.secrets import MASK
 from reconciler.spec.tree import Scalar, walk
-from reconciler.spec.vocabulary import MODELS, ORCHESTRATOR, is_public
+from reconciler.spec.vocabulary import MODELS, ORCHESTRATOR, holds_secret
 
 _LONGEST: Final = 200
 
@@ -46,7 +46,7 @@ def _private(file: str, library: Library) -> dict[int, list[Scalar]]:
     vocabulary = MODELS if file in library.models else ORCHESTRATOR
     lines: dict[int, list[Scalar]] = {}
     for path, node in walk(document.root):
-        if isinstance(node, Scalar) and node.value is not None and not is_public(vocabulary, path):
+        if isinstance(node, Scalar) and node.value is not None and holds_secret(vocabulary, path):
             for line in range(node.source.line, node.end.line + 1):
                 lines.setdefault(line, []).append(node)
     for scalars in lines.values():

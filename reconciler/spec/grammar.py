@@ -79,11 +79,12 @@ def _check_reference(path: Path, node: Scalar, schema: Schema) -> Iterator[Probl
             source=node.source,
         )
         yield Problem(path, Fault.BAD_VALUE, found)
-    elif is_secret and text.count("${") != len(_WELL_FORMED.findall(text)):
+    _, instead = explain("secret", text)
+    if is_secret and text.count("${") != len(_WELL_FORMED.findall(text)):
         found = error(
             f"{dotted(path)}: a reference has the wrong form",
             rule="references name an environment variable or a file",
-            instead='"${env:NAME}" or "${file:PATH}"',
+            instead=instead if re.fullmatch(r"\$\{\w+\}", text) else '"${env:NAME}" or "${file:PATH}"',
             source=node.source,
         )
         yield Problem(path, Fault.BAD_VALUE, found)

@@ -7,7 +7,7 @@ and changes nothing; references stay references. The steps: read, merge, vocabul
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.core.errors import ConfigError
@@ -84,8 +84,9 @@ def examine_models_alone(path: Path) -> Examination:
 
 def _examination(declaration: Declaration | None, found: list[Diagnostic], library: Library) -> Examination:
     in_order = tuple(_sorted(found))
-    excerpts = excerpts_of(in_order, library)
-    return Examination(None if _has_error(in_order) else declaration, in_order, excerpts)
+    if declaration is not None:
+        declaration = None if _has_error(in_order) else replace(declaration, warnings=in_order)
+    return Examination(declaration, in_order, excerpts_of(in_order, library))
 
 
 def _judge(tree: Node, library: Library, home: Path) -> tuple[Declaration | None, list[Diagnostic]]:

@@ -19,8 +19,12 @@ from reconciler.spec.prices import Currency, Model, Price
 from reconciler.spec.secrets import has_reference, parse_template
 from reconciler.spec.sentences import clipped, error, warning
 from reconciler.spec.tree import Entry, Mapped, Node, Scalar, Sequence, find, plain
+from reconciler.spec.units import shown_ether, shown_wei
 from reconciler.spec.vocabulary import MODELS, schema_at
 
+ABSURD_WEI: Final = 10**11
+"""Wei per unit; the network's usual prices are 10^3 to 10^8."""
+_MEGAPIXEL: Final = 1024 * 1024
 _AMOUNT: Final = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([A-Za-z]*)")
 _WEI_PER: Final = {"": 1, "wei": 1, "eth": 10**18}
 
@@ -62,7 +66,8 @@ def check_models(root: Node) -> Iterator[Diagnostic]:
 def _check_entry(root: Node, index: int, model: Model) -> Iterator[Diagnostic]:
     price, token = find(root, (index, "price_per_unit")), find(root, (index, "token"))
     if isinstance(price, Scalar):
-        yield from _check_price(root, index, price)
+        yield from _check_currency(root, index, price)
+        yield from _check_height(model, price)
     if isinstance(token, Scalar) and not has_reference(str(token.value)):
         yield warning(
             f"the token of {clipped(model.key)} is written in clear",
@@ -80,7 +85,20 @@ def _check_entry(root: Node, index: int, model: Model) -> Iterator[Diagnostic]:
         )
 
 
-def _check_price(root: Node, index: int, price: Scalar) -> Iterator[Diagnostic]:
+def _check_height(model: Model, price: Scalar) -> Iterator[Diagnostic]:
+    """A price of a job where the price of a unit belongs makes a node that nobody hires."""
+    wei = model.price.wei if model.price else None
+    if wei is not None and wei > ABSURD_WEI:
+        image = shown_ether(wei * _MEGAPIXEL)
+        yield warning(
+            f"{clipped(model.key)}: {shown_wei(wei)} per pixel = {image} ETH per megapixel image",
+            rule="prices are of one unit (pixel, token, millisecond), not of a job",
+            instead="4768371, for example, which is 0.000005 ETH per megapixel image",
+            source=price.source,
+        )
+
+
+def _check_currency(root: Node, index: int, price: Scalar) -> Iterator[Diagnostic]:
     currency = find(root, (index, "currency"))
     if not isinstance(price.value, str):
         return

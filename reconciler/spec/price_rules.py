@@ -13,17 +13,13 @@ from reconciler.core.values import Diagnostic, Source
 from reconciler.spec.declaration import Gateway
 from reconciler.spec.facts import Facts, Rule
 from reconciler.spec.hints import nearest
-from reconciler.spec.prices import Currency, Price, Relative
+from reconciler.spec.prices import Price, Relative
 from reconciler.spec.sentences import clipped, error, warning
-from reconciler.spec.units import render_decimal, render_price
+from reconciler.spec.units import shown_ether, shown_wei
 
 ABSURD_VIDEO_WEI: Final = 100_000
 """Wei per pixel; the network's usual price is about 1,000."""
-ABSURD_AI_WEI: Final = 10**11
-"""Wei per unit; the network's usual prices are 10^3 to 10^8."""
-_MEGAPIXEL: Final = 1024 * 1024
 _MINUTE_OF_1080P30: Final = 1920 * 1080 * 30 * 60
-_ETHER: Final = 10**18
 
 
 def check_relative_prices(facts: Facts) -> Iterator[Diagnostic]:
@@ -56,7 +52,7 @@ def check_price_bounds(facts: Facts) -> Iterator[Diagnostic]:
         yield error(
             "pricing.video: the floor is above the cap",
             rule="floor <= cap",
-            instead=f"floor: {_wei(cap)}, cap: {_wei(floor)}",
+            instead=f"floor: {shown_wei(cap)}, cap: {shown_wei(floor)}",
             source=facts.at("pricing.video.floor"),
         )
     for name, bound, outside in (
@@ -65,7 +61,7 @@ def check_price_bounds(facts: Facts) -> Iterator[Diagnostic]:
     ):
         if outside and own is not None and bound is not None:
             yield error(
-                f"pricing.video: {_wei(own)} is outside its own {name} of {_wei(bound)}",
+                f"pricing.video: {shown_wei(own)} is outside its own {name} of {shown_wei(bound)}",
                 rule="floor and cap bound the price; a price in ether does not move by itself",
                 instead=f"a price within the bounds, or no {name}",
                 source=facts.at("pricing.video.price"),
@@ -85,26 +81,13 @@ def check_video_prices(facts: Facts) -> Iterator[Diagnostic]:
 
 def _absurd_video(price: Fraction | None, path: str, source: Source | None) -> Iterator[Diagnostic]:
     if price is not None and price > ABSURD_VIDEO_WEI:
-        minute = _ether(price * _MINUTE_OF_1080P30)
+        minute = shown_ether(price * _MINUTE_OF_1080P30)
         yield warning(
-            f"{path}: {_wei(price)} per pixel = {minute} ETH per minute of 1080p30 video",
+            f"{path}: {shown_wei(price)} per pixel = {minute} ETH per minute of 1080p30 video",
             rule="usual prices are about 1,000 wei per pixel; gateways skip what is above their limit",
             instead="1200 wei, if this was a slip",
             source=source,
         )
-
-
-def check_model_prices(facts: Facts) -> Iterator[Diagnostic]:
-    for model in facts.declaration.models:
-        price = model.price.wei if model.price else None
-        if price is not None and price > ABSURD_AI_WEI:
-            image = _ether(price * _MEGAPIXEL)
-            yield warning(
-                f"{clipped(model.key)}: {_wei(price)} per pixel = {image} ETH per megapixel image",
-                rule="prices are of one unit (pixel, token, millisecond), not of a job",
-                instead="price_per_unit: 4768371 is 0.000005 ETH per megapixel image",
-                source=model.source,
-            )
 
 
 def check_gateway_models(facts: Facts) -> Iterator[Diagnostic]:
@@ -141,26 +124,10 @@ def check_gateway_addresses(facts: Facts) -> Iterator[Diagnostic]:
             )
 
 
-def _wei(price: Fraction) -> str:
-    if price.denominator == 1 and price >= 10**9:
-        digits = str(price.numerator)
-        zeros = len(digits) - len(digits.rstrip("0"))
-        if len(digits) - zeros <= 3:
-            return f"{digits[: len(digits) - zeros]}·10^{zeros} wei"
-    return render_price(Price(price, Currency.WEI))
-
-
-def _ether(wei: Fraction) -> str:
-    """Three significant digits are enough to be shocked by."""
-    ether = wei / _ETHER
-    return f"{round(ether):,}" if ether >= 10 else render_decimal(Fraction(f"{float(ether):.3g}"))
-
-
 PRICE_RULES: Final[tuple[Rule, ...]] = (
     check_relative_prices,
     check_price_bounds,
     check_video_prices,
-    check_model_prices,
     check_gateway_models,
     check_gateway_addresses,
 )

@@ -182,3 +182,19 @@ def render_duration(seconds: Fraction | float) -> str:
         count, left = divmod(left, factor)
         text += f"{count}{unit}" if count else ""
     return f"{text}{render_decimal(left)}s" if left or not text else text
+
+
+def shown_wei(price: Fraction) -> str:
+    """For sentences: `1200 wei`, `5·10^15 wei`."""
+    if price.denominator == 1 and price >= 10**9:
+        digits = str(price.numerator)
+        significant = digits.rstrip("0")
+        if len(significant) <= 3:
+            return f"{significant}·10^{len(digits) - len(significant)} wei"
+    return render_price(Price(price, Currency.WEI))
+
+
+def shown_ether(wei: Fraction) -> str:
+    """For sentences, in ETH, to three significant digits: `5,243`, `0.224`."""
+    ether = wei / WEI_PER["ETH"]
+    return f"{round(ether):,}" if ether >= 10 else render_decimal(Fraction(f"{float(ether):.3g}"))

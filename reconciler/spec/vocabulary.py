@@ -55,12 +55,6 @@ def default_at(path: Path) -> Any:
     return schema["default"]
 
 
-def is_public(name: str, path: Path) -> bool:
-    """Whether a value at this path may be shown: the vocabulary knows it, and it holds no secret."""
-    schema = schema_at(name, path)
-    return schema is not None and not schema.get("x-secret", False)
-
-
 def holds_secret(name: str, path: Path) -> bool:
     """Whether a secret may stand at this path or right below it; true where the vocabulary knows nothing."""
     schema = schema_at(name, path)

@@ -29,6 +29,7 @@ _TRUTH: Final = {"true": True, "True": True, "TRUE": True, "false": False, "Fals
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _ADVICE: Final = (
+    ("tab character", "indent with spaces"),
     ("that cannot start any token", "indent with spaces; quote texts that begin with @, ` or a tab"),
     ("mapping values are not allowed", "check the indentation, or quote a text that contains ': '"),
     ("undefined alias", "define the anchor (&name) above, or quote a text that begins with *"),
