@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Examine an orchestrator from outside, as a gateway meets it: its URI, TLS in both forms that gateways use,
-header sizes, clock, discovery on new connections, auth token, capabilities; then a real clip is pushed segment
-by segment, its renditions are downloaded and their pixels counted. It works against any orchestrator.
+header sizes, clock, discovery on new connections, auth token, capabilities; then a real clip is pushed
+segment by segment, its renditions are downloaded and their pixels counted. It works against any orchestrator.
 """
 EXAMPLES = """\
 examples:
