@@ -36,7 +36,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+    parser.add_argument("--json", action="store_true", help=f"print {what}, as JSON")
 
 
 def add_detailed_exitcode(parser: argparse.ArgumentParser) -> None:

@@ -49,10 +49,7 @@ _TAKES_A_VALUE = frozenset({"-f", "--file", "--timeout"})
 
 
 class Verb(Protocol):
-    """What a verb's file offers."""
-
-    DESCRIPTION: str
-    EXAMPLES: str
+    """What a verb's file offers. `DESCRIPTION` and `EXAMPLES`, where it has them, are its help."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
@@ -89,11 +86,11 @@ def _dispatch(words: list[str]) -> int:
 
 
 def build_parser(name: str, verb: Verb) -> argparse.ArgumentParser:
-    epilog = verb.EXAMPLES if name else _overview(verb.EXAMPLES)
+    examples = getattr(verb, "EXAMPLES", "")
     parser = Parser(
         prog=f"reconcile {name}".rstrip(),
-        description=verb.DESCRIPTION,
-        epilog=epilog,
+        description=getattr(verb, "DESCRIPTION", "") or VERBS[name][1],
+        epilog=examples if name else _overview(examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from reconciler.cli.terminal import palette_for, say
 from reconciler.core.values import Json
@@ -33,10 +33,10 @@ class _Wait:
 
 
 class Narrator:
-    """A context: waits are told while it is open. `exit_code` is what the result line named, if one came."""
+    """A context: waits are told while it is open."""
 
-    def __init__(self) -> None:
-        self.exit_code: int | None = None
+    def __init__(self, *, show_plan: bool = True) -> None:
+        self._show_plan = show_plan
         self._waits: dict[str, _Wait] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -71,7 +71,8 @@ class Narrator:
     def hear(self, line: dict[str, Json]) -> None:
         kind, message = line.get("type"), str(line.get("@message", ""))
         if kind == "plan_text":
-            print(message, flush=True)
+            if self._show_plan:
+                print(message, flush=True)
         elif kind == "apply_start":
             self.begin(_key(line), message)
         elif kind == "apply_progress":
@@ -102,7 +103,6 @@ class Narrator:
             say(message)
 
     def _result(self, line: dict[str, Json], message: str) -> None:
-        self.exit_code = int(cast("int", line["exit_code"]))
         if line.get("@level") == "error":
             say(self._palette.paint("bad", message))
             if line.get("next_step"):

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 
 def load_declaration(files: Sequence[Path]) -> Declaration:
-    """Raises `ConfigError` with every finding."""
+    """Raises `ConfigError` with every finding, also for what is valid and not supported yet."""
     from reconciler.spec.load import load  # noqa: PLC0415
+    from reconciler.spec.support import require_support  # noqa: PLC0415
 
-    return load(files)
+    declaration = load(files)
+    require_support(declaration)
+    return declaration
 
 
 def layout_of(declaration: Declaration) -> Layout:

@@ -49,6 +49,19 @@ def render_plan(plan: Plan, *, palette: Palette = PLAIN, dry_run: bool = False) 
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
+def render_drift(plan: Plan, *, palette: Palette = PLAIN) -> str:
+    """Only what moved outside, and what could not be seen."""
+    moved = [step for step in plan.of(Origin.DRIFT) if is_held(step)]
+    blocks = [
+        _render_header(plan, palette),
+        _render_drift(plan, palette),
+        _render_section("Changed outside, and left so", moved, plan, palette),
+        _render_unobserved(plan.unobserved, palette),
+        ["Nothing was changed."],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
 def render_summary(plan: Plan, *, palette: Palette = PLAIN) -> str:
     """The two summary lines alone."""
     return "\n".join(_render_end(summarize(plan), palette, dry_run=False)) + "\n"
