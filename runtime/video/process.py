@@ -72,7 +72,12 @@ class WorkerProcess:
                 env=_environment(slot),
                 start_new_session=True,
             )
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
         return cls(name, slot, process, reader, writer)
 
     @property
