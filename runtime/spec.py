@@ -59,7 +59,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSpec:
-    """One accepted document. `document` is it, as received; `digest` is of its canonical text."""
+    """One accepted document. `document` is it, as received; `digest` is of its canonical text.
+
+    `reserved` maps the address of each gateway that has sessions kept free to their number.
+    """
 
     document: JsonObject
     digest: str
@@ -77,6 +80,7 @@ class RuntimeSpec:
     workers: Mapping[str, WorkerSlot]
     price: Fraction | None
     gateways: tuple[Gateway, ...]
+    reserved: Mapping[bytes, int]
     limits: Limits
 
 
@@ -147,8 +151,19 @@ def _price(text: str | None) -> Fraction | None:
     return None if text is None else Fraction(text)
 
 
+def _read_gateways(document: JsonObject) -> Iterator[Gateway]:
+    for name, gateway in document["gateways"].items():
+        yield Gateway(
+            name=name,
+            address=bytes.fromhex(gateway["address"][2:]),
+            price=_price(gateway["video"]),
+            reserve=gateway["reserve"],
+        )
+
+
 def _read(document: JsonObject) -> RuntimeSpec:
     video, paths, limits = document["video"], document["paths"], document["limits"]
+    gateways = tuple(_read_gateways(document))
     return RuntimeSpec(
         document=document,
         digest=digest_of(document),
@@ -170,15 +185,8 @@ def _read(document: JsonObject) -> RuntimeSpec:
             for slot, worker in video["workers"].items()
         },
         price=_price(document["pricing"]["video"]),
-        gateways=tuple(
-            Gateway(
-                name=name,
-                address=bytes.fromhex(gateway["address"][2:]),
-                price=_price(gateway["video"]),
-                reserve=gateway["reserve"],
-            )
-            for name, gateway in document["gateways"].items()
-        ),
+        gateways=gateways,
+        reserved={gateway.address: gateway.reserve for gateway in gateways if gateway.reserve},
         limits=Limits(
             body_bytes=limits["bodyBytes"],
             body_idle_s=limits["bodyIdleSeconds"],

@@ -101,8 +101,9 @@ class Admission:
 
     def _full(self, sender: Address) -> Refusal | None:
         spec = self._accepted.spec
-        reserved = {gateway.address: gateway.reserve for gateway in spec.gateways if gateway.reserve}
-        live = list(self._sessions.senders())
-        if fits(sender, live, Capacity(spec.sessions, reserved)):
+        is_full = len(self._sessions) >= spec.sessions
+        if is_full or not spec.reserved:
+            return Refusal.CAPPED if is_full else None
+        if fits(sender, self._sessions.senders(), Capacity(spec.sessions, spec.reserved)):
             return None
-        return Refusal.RESERVED if len(live) < spec.sessions else Refusal.CAPPED
+        return Refusal.RESERVED

@@ -104,7 +104,8 @@ class Runtime:
         return self.accepted.spec.limits.session_idle_s
 
     def has_worker(self) -> bool:
-        return any(worker.state is not Phase.FAILED for worker in self.transcoder.states())
+        """As of the last event of a worker: asking each one reads its memory, too slow for discovery."""
+        return self._has_worker
 
     def jobs_queued(self) -> int:
         return self.transcoder.queued + sum(session.queued for session in self.sessions)
@@ -112,6 +113,7 @@ class Runtime:
     def prepare_advertisement(self) -> None:
         """Say from now on what is served now."""
         spec = self.accepted.spec
+        self._has_worker = any(worker.state is not Phase.FAILED for worker in self.transcoder.states())
         self.offer = offer(self.transcoder.abilities())
         self.advertisement = Advertisement(
             service_uri=spec.service_uri,
@@ -215,5 +217,6 @@ class Runtime:
         self.events.emit("spec.accepted", generation=new.generation, previous=old.generation)
 
     def _on_worker_event(self, event: WorkerEvent) -> None:
-        self.prepare_advertisement()
+        # The worker's own state follows its event; look once it has.
+        asyncio.get_running_loop().call_soon(self.prepare_advertisement)
         self.events.emit(event.name, level=logging.INFO, slot=event.slot, **event.fields)

@@ -104,6 +104,9 @@ class SegmentRoute:
 
     async def _take(self, source: Path, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         limits = self._accepted.spec.limits
+        announced = header(scope, b"content-length")
+        if announced.isdigit() and int(announced) > limits.body_bytes:
+            raise BodyTooLarge(int(announced))
         if header(scope, b"content-type") == URI_TYPE:
             uri = await read_body(receive, limit=LONGEST_URI_BYTES, idle_s=limits.body_idle_s)
             return await self._fetcher.fetch(uri.decode("utf-8", "replace"), source, limit=limits.body_bytes)

@@ -1,4 +1,4 @@
-"""Sessions of a real runtime: queue, capacity, reservations, refresh, drain, and what a peer does to its own."""
+"""Sessions of a real runtime: queue, capacity, reservations, refresh, drain, and what peers do to theirs."""
 
 from __future__ import annotations
 
