@@ -35,10 +35,13 @@ def failure_after(outcome: Outcome, memory: Memory, *, revision: Revision, rando
     former = memory.failures.get(operation.fingerprint)
     if former is not None and former.revision != revision:
         former = None
-    in_a_row = 1 + sum(
-        failure.count
-        for failure in memory.failures.values()
-        if failure.target == operation.target and failure.revision == revision
+    in_a_row = 1 + max(
+        (
+            failure.in_a_row
+            for failure in memory.failures.values()
+            if failure.target == operation.target and failure.revision == revision
+        ),
+        default=0,
     )
     pause_ends = outcome.ended_at + FAILURES.delay_s(in_a_row, random)
     return Failure(
@@ -47,6 +50,7 @@ def failure_after(outcome: Outcome, memory: Memory, *, revision: Revision, rando
         target=operation.target,
         revision=revision,
         count=1 if former is None else former.count + 1,
+        in_a_row=in_a_row,
         first_at=outcome.ended_at if former is None else former.first_at,
         last_at=outcome.ended_at,
         not_before=outcome.retry_at if outcome.retry_at is not None else pause_ends,

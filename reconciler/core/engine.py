@@ -8,7 +8,7 @@ modules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -69,6 +69,14 @@ class Report:
     @property
     def changed(self) -> bool:
         return any(outcome.result is Result.DONE for outcome in self.outcomes)
+
+
+def merged(reports: Sequence[Report]) -> Report:
+    """One report of several runs in a row: of each operation the newest outcome, and the newest look."""
+    steps = {step.operation.id: step for report in reports for step in report.plan.steps}
+    outcomes = {outcome.operation.id: outcome for report in reports for outcome in report.outcomes}
+    plan = replace(reports[-1].plan, steps=tuple(steps.values()))
+    return replace(reports[-1], plan=plan, outcomes=tuple(outcomes.values()))
 
 
 class Engine:

@@ -27,6 +27,7 @@ EVENTS_KEPT = 10_000
 RUNS_KEPT = 50
 INTENTS_KEPT = 1_000
 DECLARATIONS_KEPT = 10
+FAILURES_KEPT = 8
 
 
 class Recollection(Protocol):
@@ -62,7 +63,9 @@ class Journal(Recollection, Protocol):
         """Close intents whose end became known otherwise: the world was looked at."""
         ...
 
-    def remember_failure(self, failure: Failure) -> None: ...
+    def remember_failure(self, failure: Failure) -> None:
+        """By fingerprint; of one target, the newest `FAILURES_KEPT` stay."""
+        ...
 
     def forget_failures(self, targets: Iterable[TargetId] | None = None) -> None:
         """Of these targets; `None` is all (failures and repairs), as `--force` wants it."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from reconciler.core.journal import DECLARATIONS_KEPT, EVENTS_KEPT, RUNS_KEPT
+from reconciler.core.journal import DECLARATIONS_KEPT, EVENTS_KEPT, FAILURES_KEPT, RUNS_KEPT
 from reconciler.core.memory import Failure, Intent, Memory, Repair, Run, Suspension
 from reconciler.core.values import (
     Condition,
@@ -69,7 +69,11 @@ class MemoryJournal:
         self._close(numbers)
 
     def remember_failure(self, failure: Failure) -> None:
-        self._set(failures={**self._memory.failures, failure.fingerprint: failure})
+        failures = {**self._memory.failures, failure.fingerprint: failure}
+        of_target = sorted((f for f in failures.values() if f.target == failure.target), key=_last_at)
+        for old in of_target[:-FAILURES_KEPT]:
+            del failures[old.fingerprint]
+        self._set(failures=failures)
 
     def forget_failures(self, targets: Iterable[TargetId] | None = None) -> None:
         if targets is None:
@@ -134,3 +138,7 @@ class MemoryJournal:
     def _close(self, numbers: Iterable[int]) -> None:
         closed = set(numbers)
         self._set(open_intents=tuple(i for i in self._memory.open_intents if i.number not in closed))
+
+
+def _last_at(failure: Failure) -> float:
+    return failure.last_at

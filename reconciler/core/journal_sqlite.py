@@ -14,7 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from reconciler.core import journal_file
-from reconciler.core.journal import DECLARATIONS_KEPT, EVENTS_KEPT, INTENTS_KEPT, RUNS_KEPT
+from reconciler.core.journal import (
+    DECLARATIONS_KEPT,
+    EVENTS_KEPT,
+    FAILURES_KEPT,
+    INTENTS_KEPT,
+    RUNS_KEPT,
+)
 from reconciler.core.journal_file import explaining, transaction
 from reconciler.core.journal_tables import read_memory
 from reconciler.core.memory import Failure, Memory, Repair, Run, Suspension
@@ -120,9 +126,15 @@ class SqliteJournal:
         with self._writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO failure (fingerprint, operation_id, target, revision, count,"
-                " first_at, last_at, not_before, detail, final) VALUES (:fingerprint, :operation_id, :target,"
-                " :revision, :count, :first_at, :last_at, :not_before, :detail, :final)",
+                " in_a_row, first_at, last_at, not_before, detail, final) VALUES (:fingerprint,"
+                " :operation_id, :target, :revision, :count, :in_a_row, :first_at, :last_at, :not_before,"
+                " :detail, :final)",
                 asdict(failure),
+            )
+            connection.execute(
+                "DELETE FROM failure WHERE target = ? AND fingerprint NOT IN (SELECT fingerprint FROM failure"
+                " WHERE target = ? ORDER BY last_at DESC, rowid DESC LIMIT ?)",
+                (failure.target, failure.target, FAILURES_KEPT),
             )
 
     def forget_failures(self, targets: Iterable[TargetId] | None = None) -> None:

@@ -23,8 +23,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX intent_open ON intent (number) WHERE ended_at IS NULL;
     CREATE TABLE failure (
         fingerprint TEXT PRIMARY KEY, operation_id TEXT NOT NULL, target TEXT NOT NULL,
-        revision TEXT NOT NULL, count INTEGER NOT NULL, first_at REAL NOT NULL, last_at REAL NOT NULL,
-        not_before REAL NOT NULL, detail TEXT NOT NULL, final INTEGER NOT NULL);
+        revision TEXT NOT NULL, count INTEGER NOT NULL, in_a_row INTEGER NOT NULL,
+        first_at REAL NOT NULL, last_at REAL NOT NULL, not_before REAL NOT NULL, detail TEXT NOT NULL,
+        final INTEGER NOT NULL);
     CREATE TABLE repair (
         target TEXT PRIMARY KEY, revision TEXT NOT NULL, count INTEGER NOT NULL, last_at REAL NOT NULL,
         not_before REAL NOT NULL);
@@ -65,8 +66,8 @@ def read_memory(connection: sqlite3.Connection) -> Memory:
 
 def _failures(connection: sqlite3.Connection) -> list[Failure]:
     rows = connection.execute(
-        "SELECT fingerprint, operation_id, target, revision, count, first_at, last_at, not_before, detail,"
-        " final FROM failure ORDER BY fingerprint"
+        "SELECT fingerprint, operation_id, target, revision, count, in_a_row, first_at, last_at, not_before,"
+        " detail, final FROM failure ORDER BY fingerprint"
     )
     return [
         Failure(
@@ -75,6 +76,7 @@ def _failures(connection: sqlite3.Connection) -> list[Failure]:
             target=TargetId(target),
             revision=Revision(revision),
             count=count,
+            in_a_row=in_a_row,
             first_at=first_at,
             last_at=last_at,
             not_before=not_before,
@@ -87,6 +89,7 @@ def _failures(connection: sqlite3.Connection) -> list[Failure]:
             target,
             revision,
             count,
+            in_a_row,
             first_at,
             last_at,
             not_before,

@@ -11,15 +11,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from random import Random
 
 from reconciler.core.backoff import RUNS, spread
 from reconciler.core.clock import Clock
-from reconciler.core.engine import Engine, Report
-from reconciler.core.errors import ConfigError, OperatorError
+from reconciler.core.engine import Engine, Report, merged
+from reconciler.core.errors import ConfigError, OperatorError, Unreachable
 from reconciler.core.executor import Progress
 from reconciler.core.node import Node
 from reconciler.core.queue import Batch, KeyedQueue
@@ -69,6 +69,8 @@ class Loop:
         self._handled: Counter[str] = Counter()
         self._handled_one = asyncio.Condition()
         self._closing = asyncio.Event()
+        self._hearing: list[list[Report]] = []
+        self._ended = False
         self._latest: Report | None = None
 
     @property
@@ -97,7 +99,7 @@ class Loop:
         """The declared state may have changed. A bad one is refused and the last good one kept."""
         try:
             node = self._load()
-        except OperatorError as refused:
+        except Exception as refused:  # noqa: BLE001 - whatever is wrong with the files, the last good state stays
             why = _why(refused)
             self._engine.reject(why)
             self._engine.emit("declaration.rejected", {"reason": reason, "detail": why})
@@ -113,20 +115,34 @@ class Loop:
             self._engine.emit("declaration.loaded", fields)
         self.mark_all(reason, urgent=True)
 
-    async def handle(self, reason: str, *, force: bool = False) -> Report | None:
-        """Run everything once more, and wait until that is done. `force` forgives earlier failures."""
+    async def handle(self, reason: str, *, force: bool = False) -> Report:
+        """Run everything once more, and wait until that is done. `force` forgives earlier failures.
+
+        The report is of all runs that ended meanwhile. Raises `Unreachable` where the loop ends first.
+        """
         if force:
             self._forced |= self.keys
             self._misses.clear()
-        before, keys = dict(self._handled), self.keys
         # a key that runs right now may have looked before this request: it has to run once more
-        owed = {key: before.get(key, 0) + (2 if key in self._queue.running else 1) for key in keys}
+        owed = {key: self._handled[key] + 1 + (key in self._queue.running) for key in self.keys}
         self.mark_all(reason, urgent=True)
-        async with self._handled_one:
-            await self._handled_one.wait_for(
-                lambda: all(self._handled[key] >= owed[key] for key in keys & self.keys)
+        heard: list[Report] = []
+        self._hearing.append(heard)
+        try:
+            async with self._handled_one:
+                await self._handled_one.wait_for(lambda: self._ended or self._is_paid(owed))
+        finally:
+            self._hearing.remove(heard)
+        if not self._is_paid(owed):
+            raise Unreachable("the operator is ending", next_step="ask again when it runs")
+        if not heard:
+            raise OperatorError(
+                "the run broke", next_step="`reconcile events` and the operator's log say how"
             )
-        return self._latest
+        return merged(heard)
+
+    def _is_paid(self, owed: Mapping[str, int]) -> bool:
+        return all(self._handled[key] >= count for key, count in owed.items() if key in self.keys)
 
     def stop(self) -> None:
         """Begin no more runs; `run` returns when those that are under way have ended."""
@@ -134,6 +150,14 @@ class Loop:
 
     async def run(self) -> None:
         """Until `stop`. Cancelling it leaves acts where they are, as a crash would."""
+        try:
+            await self._run()
+        finally:
+            self._ended = True
+            async with self._handled_one:
+                self._handled_one.notify_all()
+
+    async def _run(self) -> None:
         self.mark_all("start", urgent=True)
         slots = asyncio.Semaphore(self._pace.parallel_runs)
         async with asyncio.TaskGroup() as group:
@@ -191,6 +215,8 @@ class Loop:
 
     def _take_note(self, report: Report, keys: frozenset[str]) -> None:
         self._latest = report
+        for heard in self._hearing:
+            heard.append(report)
         self._tally.count_outcomes(report.outcomes)
         self._tally.look_at(report.remaining, report.after.observations)
         self._on_report(report)
@@ -232,10 +258,10 @@ class Loop:
             _LOG.error("journal.failed", exc_info=failed)
 
 
-def _why(refused: OperatorError) -> str:
+def _why(refused: Exception) -> str:
     if isinstance(refused, ConfigError) and refused.diagnostics:
         first = refused.diagnostics[0]
         place = f"{first.source}: " if first.source else ""
         rest = len(refused.diagnostics) - 1
         return f"{place}{first.summary}" + (f" (and {rest} more)" if rest else "")
-    return str(refused)
+    return str(refused) if isinstance(refused, OperatorError) else f"{type(refused).__name__}: {refused}"

@@ -29,7 +29,8 @@ class Suspension:
 class Failure:
     """How often one difference (by fingerprint) failed to be made away with, under one declared state.
 
-    `not_before` is the moment of the next try; `final` says that trying again cannot help.
+    `in_a_row` counts the target's failures, whatever the difference was. `not_before` is the moment of the
+    next try; `final` says that trying again cannot help.
     """
 
     fingerprint: str
@@ -37,6 +38,7 @@ class Failure:
     target: TargetId
     revision: Revision
     count: int
+    in_a_row: int
     first_at: float
     last_at: float
     not_before: float

@@ -27,6 +27,7 @@ from reconciler.core.values import (
     PlanId,
     Standing,
     Step,
+    TargetId,
     Unknown,
     Unobserved,
     digest,
@@ -161,11 +162,15 @@ def _settle(
     blind: Mapping[str, str],
 ) -> tuple[Step, ...]:
     """Give each operation its standing. Held-up ones hold up what depends on them."""
+    owners = guards.memory.owners
     held: set[OperationId] = set()
     planned = {operation.id for operation in operations}
     steps = []
     for operation in operations:
-        step = _not_blind(guards.stand(operation), planned, needs=needs, blind=blind)
+        step = guards.stand(operation)
+        if blind and step.standing is Standing.READY:
+            owned_by = [_owner(name, owners, needs) for name in operation.depends_on if name not in planned]
+            step = _not_blind(step, (*needs.get(operation.kind, ()), *owned_by), blind)
         step = _after_dependencies(step, held)
         if step.standing is not Standing.READY:
             held.add(operation.id)
@@ -173,31 +178,20 @@ def _settle(
     return tuple(steps)
 
 
-def _not_blind(
-    step: Step, planned: set[OperationId], *, needs: Mapping[str, tuple[str, ...]], blind: Mapping[str, str]
-) -> Step:
+def _not_blind(step: Step, wanted: Iterable[str], blind: Mapping[str, str]) -> Step:
     """An operation waits while a kind that it stands on cannot be observed."""
-    if step.standing is not Standing.READY or not blind:
-        return step
-    operation = step.operation
-    wanted = list(needs.get(operation.kind, ()))
-    wanted += [
-        owner
-        for name in operation.depends_on
-        if name not in planned and (owner := _owner(name, needs)) is not None
-    ]
     for name in wanted:
         if name in blind:
-            return Step(operation, Standing.WAITING, f"{name} could not be observed: {blind[name]}")
+            reason = f"{name} could not be observed: {blind[name]}"
+            return Step(step.operation, Standing.WAITING, reason)
     return step
 
 
-def _owner(operation_id: str, kinds: Iterable[str]) -> str | None:
-    """The kind whose name begins the id; the longest one wins."""
-    owners = [
-        name for name in kinds if operation_id == name or operation_id.startswith((f"{name}.", f"{name}:"))
-    ]
-    return max(owners, key=len, default=None)
+def _owner(operation_id: str, owners: Mapping[TargetId, str], kinds: Iterable[str]) -> str:
+    """The kind that once had this target, else the one whose name begins the id; the longest one wins."""
+    known = owners.get(TargetId(operation_id))
+    named = [name for name in kinds if f"{operation_id}:".startswith((f"{name}:", f"{name}."))]
+    return known or max(named, key=len, default="")
 
 
 def _after_dependencies(step: Step, held: set[OperationId]) -> Step:

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.core.clock import VirtualClock, run_virtual
 from reconciler.core.engine import Engine
-from reconciler.core.errors import ConfigError
+from reconciler.core.errors import ConfigError, Unreachable
 from reconciler.core.exitcodes import Exit
 from reconciler.core.journal_memory import MemoryJournal
 from reconciler.core.loop import Loop, Pace
@@ -274,6 +274,50 @@ def test_a_handled_request_waits_for_a_run_that_began_after_it():
     report, there = run_virtual(story())
     assert there == {"x": 2}
     assert report.exit_code is Exit.OK
+
+
+def test_a_request_hears_of_all_runs_that_it_took():
+    async def story():
+        world = World(act_s=5.0)
+        async with Stage({"a": Wanted({"x": 1}), "b": Wanted({"y": 1})}, world).running() as stage:
+            await asyncio.sleep(20)
+            world.there["a"]["x"] = 2
+            stage.loop.mark("a", "moved")
+            await asyncio.sleep(1)  # heals for five seconds
+            world.there["b"]["y"] = 2
+            world.faults["b.y"] = ["fail"]
+            report = await stage.loop.handle("asked")
+            return {o.operation.id: o.result.value for o in report.outcomes}, report.exit_code
+
+    results, code = run_virtual(story())
+    assert results["b.y"] == "failed"
+    assert code in {Exit.ERROR, Exit.PARTLY}
+
+
+def test_a_request_to_an_ending_loop_is_told_so():
+    async def story():
+        world = World(act_s=50.0)
+        stage = Stage({"a": Wanted({"x": 1})}, world)
+        async with stage.running():
+            await asyncio.sleep(1)
+            asking = asyncio.ensure_future(stage.loop.handle("asked"))
+            await asyncio.sleep(1)
+        with pytest.raises(Unreachable, match="ending"):
+            await asking
+
+    run_virtual(story())
+
+
+def test_a_fault_in_loading_keeps_the_last_good_state():
+    async def story():
+        async with Stage({"a": Wanted({"x": 1})}).running() as stage:
+            await asyncio.sleep(5)
+            stage.refusal = ZeroDivisionError("a fault of the loader")
+            stage.loop.reload("file changed")
+            await asyncio.sleep(5)
+            return {c.type: c.message for c in stage.loop.latest.conditions}
+
+    assert "ZeroDivisionError: a fault of the loader" in run_virtual(story())["DeclarationRejected"]
 
 
 def test_force_through_the_loop_lifts_a_veto():

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.core import journal_file
 from reconciler.core.errors import JournalError
-from reconciler.core.journal import DECLARATIONS_KEPT, RUNS_KEPT, Journal
+from reconciler.core.journal import DECLARATIONS_KEPT, FAILURES_KEPT, RUNS_KEPT, Journal
 from reconciler.core.journal_memory import MemoryJournal
 from reconciler.core.journal_sqlite import SqliteJournal
 from reconciler.core.memory import Failure, Memory, Repair, Run, Suspension
@@ -72,15 +72,16 @@ def outcome(op, result):
     return Outcome(operation=op, result=result, started_at=1.0, ended_at=2.0, detail="so it went")
 
 
-def failure(name="f1", target="a.x", count=1):
+def failure(name="f1", target="a.x", count=1, last_at=2.0):
     return Failure(
         fingerprint=name,
         operation_id=OperationId(target),
         target=TargetId(target),
         revision=Revision("r1"),
         count=count,
+        in_a_row=count + 1,
         first_at=1.0,
-        last_at=2.0,
+        last_at=last_at,
         not_before=3.0,
         detail="no",
         final=count > 2,
@@ -138,6 +139,15 @@ def test_failures_are_replaced_by_fingerprint_and_forgotten_by_target(journal):
     assert again().memory().failures == {"f1": failure(count=3), "f2": failure("f2", "a.y")}
     again().forget_failures([TargetId("a.x")])
     assert set(again().memory().failures) == {"f2"}
+
+
+def test_of_a_targets_failures_only_the_newest_are_kept(journal):
+    _, again = journal
+    again().remember_failure(failure("other", "a.y", last_at=0.0))
+    for number in range(FAILURES_KEPT + 3):
+        again().remember_failure(failure(f"f{number}", last_at=float(number)))
+    kept = set(again().memory().failures)
+    assert kept == {"other"} | {f"f{number}" for number in range(3, FAILURES_KEPT + 3)}
 
 
 def test_forgetting_everything_takes_repairs_along(journal):
