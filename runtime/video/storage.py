@@ -163,8 +163,8 @@ class OwnStorage:
 
 
 def escaped(name: str) -> str:
-    """One path component for any text: different texts differ, none is `.`, `..` or too long."""
-    text = quote(name, safe="")
+    """One path component for any text: different texts differ, none is empty, `.`, `..` or too long."""
+    text = quote(name, safe="") or "%"
     if text.startswith("."):
         text = f"%2E{text[1:]}"
     if len(text) > _LONGEST_NAME_BYTES:
