@@ -92,6 +92,19 @@ def cut_ties(log: str, keep: tuple[int, ...]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
 
 
+def leave_parent() -> None:
+    """Makes the system's first process our parent, before the program is there to ask the kernel about it.
+
+    Envoy asks to be ended with its parent (PR_SET_PDEATHSIG), and it is to outlive the operator. The price:
+    nobody of ours learns how such a child ended.
+    """
+    starter = os.getpid()
+    if os.fork():
+        os._exit(0)
+    while os.getppid() == starter:
+        time.sleep(0.001)
+
+
 def set_limits(limits: dict[str, int]) -> None:
     """Limits by name (`NOFILE`, `CORE`, `AS`), soft and hard alike, or the most that we are allowed."""
     for name, wanted in limits.items():
@@ -107,6 +120,8 @@ def launch(document: dict[str, object]) -> None:
     """Never returns where all goes well."""
     os.set_inheritable(REPORT_DESCRIPTOR, False)
     os.umask(0o027)
+    if document["orphaned"]:
+        leave_parent()
     identity = take_identity(str(document["identity"]))
     write_identity(identity, document)
     cut_ties(str(document["log"]), (REPORT_DESCRIPTOR, identity))

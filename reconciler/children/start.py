@@ -32,7 +32,8 @@ _PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_")
 class Launch:
     """What to start. `argv[0]` is an absolute path. `program` is the digest that tells programs apart.
 
-    `limits` by name: `NOFILE`, `CORE`, `AS`. The environment is the child's whole environment.
+    `limits` by name: `NOFILE`, `CORE`, `AS`. The environment is the child's whole environment. `orphaned` is
+    for a program that asks the kernel to be ended with its parent: it gets another parent than us.
     """
 
     node: str
@@ -42,6 +43,7 @@ class Launch:
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     limits: Mapping[str, int] = field(default_factory=lambda: {"NOFILE": 65_536, "CORE": 0})
+    orphaned: bool = False
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -82,8 +84,9 @@ async def start_child(layout: Layout, wanted: Launch) -> Child:
         ) from error
     finally:
         os.close(reading)
-    if failure:
+    if failure or wanted.orphaned:  # what we started has ended; an orphan's life goes on elsewhere
         await asyncio.to_thread(_collect, pid)
+    if failure:
         raise Transient(
             f"{wanted.role}: could not be started: {failure}", next_step=f"command: {wanted.argv[0]}"
         )
@@ -139,6 +142,7 @@ def _spawn(layout: Layout, wanted: Launch, report: int) -> int:
         "argv": list(wanted.argv),
         "environment": dict(wanted.environment),
         "limits": dict(wanted.limits),
+        "orphaned": wanted.orphaned,
     }
     argv = [sys.executable, "-I", "-S", launch.__file__, json.dumps(document)]
     actions = [

@@ -114,6 +114,7 @@ class EdgeActor:
                 program=config.program_digest(desired, token),
                 argv=config.arguments(desired, generation=generation, base_id=base, epoch=epoch),
                 environment=self.environment or child_environment(os.environ),
+                orphaned=True,
             ),
         )
 

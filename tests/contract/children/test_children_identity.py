@@ -237,6 +237,27 @@ async def test_children_outlive_a_killed_operator_and_are_adopted(layout):
     assert await end_child(layout, adopted[1], grace_s=5)
 
 
+_BOUND_TO_ITS_PARENT = """
+import ctypes, signal, time
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, as Envoy does
+print("bound", flush=True)
+time.sleep(300)
+"""
+
+
+async def test_an_orphaned_child_outlives_us_even_if_it_asks_to_end_with_its_parent(layout):
+    child = await start_child(layout, _launch(sys.executable, "-c", _BOUND_TO_ITS_PARENT, orphaned=True))
+    assert child.alive
+    parent = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[1]  # noqa: ASYNC240
+    assert int(parent) != os.getpid()
+    assert await end_child(layout, child, grace_s=5)
+
+
+async def test_an_orphan_that_cannot_start_is_told_too(layout):
+    with pytest.raises(Transient, match="FileNotFoundError"):
+        await start_child(layout, _launch("/no/such/program", orphaned=True))
+
+
 def test_secrets_in_the_operators_environment_do_not_reach_children():
     environment = {"PATH": "/bin", "RPC_A": "https://secret", "CUDA_VISIBLE_DEVICES": "0"}
     assert child_environment(environment) == {"PATH": "/bin", "CUDA_VISIBLE_DEVICES": "0"}
