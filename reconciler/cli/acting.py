@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from secrets import token_hex
 
+from reconciler.children import observe_children
 from reconciler.cli.narrator import Narrator
 from reconciler.cli.terminal import palette_for, say
 from reconciler.cli.version import version
 from reconciler.cli.workplace import Workplace, caller
 from reconciler.core.clock import SystemClock
 from reconciler.core.errors import OperatorError
-from reconciler.core.exitcodes import Exit
 from reconciler.core.values import Json, Plan
 from reconciler.operator.client import OperatorClient, operator_client
 from reconciler.report.palette import PLAIN
@@ -58,7 +58,7 @@ def converge(work: Workplace, wish: Wish) -> int:
     with Narrator(show_plan=not wish.quiet_plan) as narrator:
         hear = _print_line if wish.as_json else narrator.hear
         code = _through(client, wish, hear) if client else _here(work, wish, hear)
-    if client is None and code in {Exit.OK, Exit.PARTLY, Exit.TRY_LATER} and not wish.as_json:
+    if client is None and not wish.as_json and any(child.alive for child in observe_children(work.layout)):
         say(UNSUPERVISED)
     return code
 
@@ -102,12 +102,18 @@ def follow(
 
 
 def _here(work: Workplace, wish: Wish, hear: Callable[[dict[str, Json]], None]) -> int:
+    from reconciler.cli.looking import plan_now  # noqa: PLC0415
     from reconciler.operator.assembly import build_acting, holding, make_engine, open_journal  # noqa: PLC0415
-    from reconciler.operator.convergence import converge_to_the_end  # noqa: PLC0415
+    from reconciler.operator.convergence import converge_to_the_end, insist_on_agreed  # noqa: PLC0415
     from reconciler.operator.service import restart_target  # noqa: PLC0415
     from reconciler.operator.telling import Teller  # noqa: PLC0415
 
     clock = SystemClock()
+    agreed = None if wish.agreed is None else Agreed(*wish.agreed)
+    if agreed is not None and not work.layout.data.exists():
+        # The lock makes the data directory, which the agreed plan wanted to make: compare before that.
+        insist_on_agreed(agreed, plan_now(work, force=wish.force))
+        agreed = None
     with (
         holding(work.layout, verb=wish.verb, pid=os.getpid(), clock=clock),
         open_journal(work.layout) as journal,
@@ -124,7 +130,7 @@ def _here(work: Workplace, wish: Wish, hear: Callable[[dict[str, Json]], None]) 
                 engine,
                 teller,
                 force=wish.force,
-                expected=None if wish.agreed is None else Agreed(*wish.agreed),
+                expected=agreed,
                 suspension=held,
             )
         )

@@ -55,8 +55,8 @@ async def converge_to_the_end(
 ) -> int:
     """Returns the exit code, which the last line names too. With `expected`, exactly that and once."""
     plan = await engine.plan(force=force)
-    if expected is not None and expected.plan_id != plan.plan_id:
-        raise _stale(expected, plan)
+    if expected is not None:
+        insist_on_agreed(expected, plan)
     teller.planned(plan)
     if suspension is not None:
         raise Blocked(
@@ -75,11 +75,14 @@ def _may_go_on(reports: list[Report]) -> bool:
     return last.changed and ready and len(reports) < MOST_PASSES
 
 
-def _stale(expected: Expected, plan: Plan) -> StalePlan:
-    former = dict(expected.fingerprints)
+def insist_on_agreed(agreed: Expected, plan: Plan) -> None:
+    """Raises `StalePlan`, naming what moved, where the plan of now is not the one agreed to."""
+    if agreed.plan_id == plan.plan_id:
+        return
+    former = dict(agreed.fingerprints)
     current = {str(operation.id): operation.fingerprint for operation in plan.operations}
     moved = sorted(name for name in former.keys() | current.keys() if former.get(name) != current.get(name))
-    return StalePlan(
-        f"plan {expected.plan_id} is out of date; moved since: {', '.join(moved) or 'the observed state'}",
+    raise StalePlan(
+        f"plan {agreed.plan_id} is out of date; moved since: {', '.join(moved) or 'the observed state'}",
         next_step="plan again, read it, and apply the new one",
     )

@@ -122,6 +122,6 @@ class Stopping:
         """What only running processes need. Databases, certificate, logs and newest identities stay."""
         forget_dead(self.layout)
         shutil.rmtree(self.layout.renditions, ignore_errors=True)
-        for socket in self.layout.run.glob("runtime-*.sock"):
+        for socket in (*self.layout.run.glob("runtime-*.sock"), *self.layout.run.glob("edge-*.sock")):
             with contextlib.suppress(OSError):
                 socket.unlink()

@@ -10,6 +10,9 @@ from reconciler.core.values import Event, Json
 from reconciler.report.palette import PLAIN, Palette
 from reconciler.report.quantities import render_clock, render_moment, render_value
 
+_SHOWN = ("target", "cause", "reason", "detail", "failures", "duration_s")
+"""What people need of an operation's fields; `--json` has them all."""
+
 _BAD = ("failed", "vetoed", "rejected", "crashed", "exited", "stale", "unknown", "error")
 _GOOD = ("applied", "resumed", "converged", "started", "adopted", "ready")
 
@@ -25,7 +28,10 @@ def event_json(event: Event) -> dict[str, Json]:
 
 def render_event(event: Event, *, palette: Palette = PLAIN) -> str:
     """`2026-11-21 01:40:00 UTC  operation.applied  target=edge.process duration_s=0.4`."""
-    fields = " ".join(f"{name}={_render_field(value)}" for name, value in event.fields.items())
+    shown = _SHOWN if event.name.startswith("operation.") else tuple(event.fields)
+    fields = " ".join(
+        f"{name}={_render_field(event.fields[name])}" for name in shown if event.fields.get(name) is not None
+    )
     name = palette.paint(event_role(event.name), f"{event.name:<20}")
     return f"{palette.paint('quiet', render_clock(event.at))}  {name}  {fields}".rstrip()
 

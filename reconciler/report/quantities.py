@@ -20,6 +20,8 @@ def render_duration(seconds: float) -> str:
     """The two largest units: `14 h 13 m`, `48 s`, `0.4 s`. Negative durations read as `0 s`."""
     if seconds < 0:
         return "0 s"
+    if 0 < seconds < 0.1:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 10:
         return f"{seconds:.1f}".rstrip("0").rstrip(".") + " s"
     whole = round(seconds)

@@ -84,10 +84,16 @@ def outcome_line(outcome: Outcome) -> dict[str, Json]:
         "elapsed_seconds": round(elapsed_s, 3),
         "retry_at": None if outcome.retry_at is None else render_moment(outcome.retry_at),
     }
-    message = f"{outcome.operation.target}: {outcome.result.value} after {render_duration(elapsed_s)}"
-    if outcome.detail:
-        message += f": {outcome.detail}"
-    return _line(kind, message, outcome.ended_at, level=level, fields={"hook": hook})
+    return _line(kind, _told(outcome, elapsed_s), outcome.ended_at, level=level, fields={"hook": hook})
+
+
+def _told(outcome: Outcome, elapsed_s: float) -> str:
+    """`edge.process: serves on 127.0.0.1:8935 (0.2 s)`, or what went wrong and after how long."""
+    target, detail = outcome.operation.target, outcome.detail
+    if outcome.result is Result.DONE:
+        return f"{target}: {detail or 'done'} ({render_duration(elapsed_s)})"
+    after = f"{outcome.result.value} after {render_duration(elapsed_s)}"
+    return f"{target}: {after}: {detail}" if detail else f"{target}: {after}"
 
 
 def diagnostic_line(finding: Diagnostic, at: float) -> dict[str, Json]:
