@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from reconciler.core.kind import NOT_MEASURABLE
 from reconciler.core.memory import Memory, Suspension
 from reconciler.core.node import Desired
 from reconciler.core.planner import view_of
@@ -42,7 +43,8 @@ def conditions_of(
     `rejection` says why a newer declared state was not taken; the plan is of the last good one then.
     """
     own = kind_conditions(desired, observations, memory, now=plan.created_at)
-    healthy = _healthy(plan, own)
+    advisory = frozenset(name for kind in desired.kinds for name in kind.advisory)
+    healthy = _healthy(plan, [condition for condition in own if condition.type not in advisory])
     suspension = memory.suspension if _is_suspended(memory, plan) else None
     ready = _rejected(plan, "Ready", Truth.FALSE, rejection) if rejection else _ready(plan, healthy)
     found = [ready, healthy, *_abnormal(plan, suspension), *own]
@@ -76,7 +78,11 @@ def _is_suspended(memory: Memory, plan: Plan) -> bool:
 
 def _healthy(plan: Plan, own: Sequence[Condition]) -> Condition:
     bad = [condition for condition in own if condition.status is Truth.FALSE]
-    unclear = [condition for condition in own if condition.status is Truth.UNKNOWN]
+    unclear = [
+        condition
+        for condition in own
+        if condition.status is Truth.UNKNOWN and condition.reason != NOT_MEASURABLE
+    ]
     if bad:
         return _condition(plan, "Healthy", Truth.FALSE, bad[0].reason, _listed(c.message for c in bad))
     if unclear:

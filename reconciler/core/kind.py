@@ -21,6 +21,9 @@ from reconciler.core.values import (
     digest,
 )
 
+NOT_MEASURABLE = "NotMeasurable"
+"""The reason of a condition that can never be known on this machine, as things are."""
+
 D_contra = TypeVar("D_contra", contravariant=True)
 D = TypeVar("D")
 
@@ -84,7 +87,8 @@ class Kind(Generic[D]):
     """One line of the registry. `phase` orders kinds that do not depend on each other.
 
     `conditions` turns an observation into conditions (pure), where True is good: `EdgeServing`,
-    `CertificateValid`. The core fills in `last_transition_at`; kinds give `view.now`.
+    `CertificateValid`. The core fills in `last_transition_at`; kinds give `view.now`. Those of a type named in
+    `advisory` are told and do not count against health; nor does an Unknown whose reason is `NOT_MEASURABLE`.
 
     `targets` maps every target that the kind wants now to the value it wants, the same that its planner gives
     to `View.origin` (pure; not called with `Unknown`). Their digests are remembered as applied once no
@@ -102,3 +106,4 @@ class Kind(Generic[D]):
     conditions: Callable[[D, Observation, View], tuple[Condition, ...]] = lambda _d, _o, _v: ()
     targets: Callable[[D, Observation], Mapping[TargetId, Json]] = lambda _d, _o: {}
     needs: tuple[str, ...] = ()
+    advisory: frozenset[str] = frozenset()

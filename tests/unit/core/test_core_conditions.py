@@ -30,9 +30,19 @@ def says(name, status, *, reason="R", message="m"):
     return conditions
 
 
-def look(*, values=None, there=None, kind_conditions=(), memory=None, now=10.0, rejection="", blind=False):
+def look(
+    *,
+    values=None,
+    there=None,
+    kind_conditions=(),
+    memory=None,
+    now=10.0,
+    rejection="",
+    blind=False,
+    advisory=(),
+):
     kinds = [
-        replace(synthetic_kind(f"k{i}", Wanted(values or {})), conditions=says)
+        replace(synthetic_kind(f"k{i}", Wanted(values or {})), conditions=says, advisory=frozenset(advisory))
         for i, says in enumerate(kind_conditions)
     ] or [synthetic_kind("k0", Wanted(values or {}))]
     desired = synthetic_node(World(), *kinds, now=lambda: now).desired
@@ -76,6 +86,17 @@ def test_the_worst_of_the_kinds_decides_health_and_readiness(one, other, healthy
     found = look(kind_conditions=[says("DiskSpace", one), says("ClockSynchronised", other)])
     assert found["Healthy"].status is healthy
     assert found["Ready"].status is healthy
+
+
+def test_advice_and_what_nobody_can_measure_do_not_count_against_health():
+    says_both = [
+        says("PresetMeasured", Truth.FALSE),
+        says("ClockInSync", Truth.UNKNOWN, reason="NotMeasurable"),
+    ]
+    found = look(kind_conditions=says_both, advisory=["PresetMeasured"])
+    assert found["Healthy"].status is Truth.TRUE
+    assert found["Ready"].status is Truth.TRUE
+    assert found["PresetMeasured"].status is Truth.FALSE
 
 
 def test_of_two_kinds_that_speak_of_one_type_the_worse_counts():
