@@ -17,7 +17,7 @@ from reconciler.core.values import Json, digest
 
 RUNTIME_CLUSTER = "runtime"
 CERTIFICATE_SECRET = "public"  # noqa: S105 - the name of a resource
-UPSTREAM_IDLE_S = 4
+UPSTREAM_IDLE_S = 60
 """The edge closes a kept connection to a runtime after this; a runtime must keep its side open for longer."""
 
 _DISCOVERY = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
