@@ -6,7 +6,13 @@ Pure. Text from outside is escaped, so that a name in a declared state cannot br
 from __future__ import annotations
 
 from reconciler.core.values import Plan, Standing, Step
-from reconciler.report.plan_text import render_after, render_change, render_plan, render_reversible
+from reconciler.report.plan_text import (
+    render_after,
+    render_change,
+    render_plan,
+    render_reversible,
+    with_open_dependencies,
+)
 from reconciler.report.summary import render_consequences, render_counts, summarize
 
 _MARKER = "<!-- reconcile-plan -->"
@@ -14,6 +20,7 @@ _MARKER = "<!-- reconcile-plan -->"
 
 
 def render_plan_markdown(plan: Plan) -> str:
+    plan = with_open_dependencies(plan)
     summary = summarize(plan)
     lines = [
         _MARKER,

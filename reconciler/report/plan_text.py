@@ -7,11 +7,13 @@ summary's two lines are a contract; the sections above them are for readers. Sen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reconciler.core.values import (
     Action,
     Impact,
     Operation,
+    OperationId,
     Origin,
     Plan,
     Severity,
@@ -33,6 +35,7 @@ _AFTER_IMPACT = "note"
 
 def render_plan(plan: Plan, *, palette: Palette = PLAIN, dry_run: bool = False) -> str:
     """The whole plan, ending in a newline."""
+    plan = with_open_dependencies(plan)
     summary = summarize(plan)
     blocks = [
         _render_header(plan, palette),
@@ -123,6 +126,22 @@ def _render_step(step: Step, now: float, palette: Palette) -> list[str]:
     if step.standing is not Standing.READY:
         lines.append(_render_standing(step, now, palette))
     return lines
+
+
+def with_open_dependencies(plan: Plan) -> Plan:
+    """The plan for readers: no operation comes "after" one that is not to be done."""
+    planned = {operation.id for operation in plan.operations}
+    return replace(
+        plan,
+        steps=tuple(
+            replace(step, operation=_without_settled(step.operation, planned)) for step in plan.steps
+        ),
+    )
+
+
+def _without_settled(operation: Operation, planned: set[OperationId]) -> Operation:
+    open_ones = tuple(name for name in operation.depends_on if name in planned)
+    return operation if open_ones == operation.depends_on else replace(operation, depends_on=open_ones)
 
 
 def render_change(operation: Operation) -> str:

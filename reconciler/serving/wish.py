@@ -16,7 +16,7 @@ from reconciler.layout import Layout
 from reconciler.serving.capacity import GpuReading, GpuWish, Machine, Size, VideoWish, size_video
 from reconciler.serving.presets import Cache, Measurement, measurement_key
 from reconciler.serving.spec import GatewayTerms, RequestLimits, RuntimeSpec
-from reconciler.spec.declaration import AUTO, Auto, Declaration, Fallback, Gpu, Service
+from reconciler.spec.declaration import AUTO, Auto, Declaration, Fallback, Gpu, Relative, Service
 
 COMPATIBLE_VERSION = "0.9.1"
 """The go-livepeer version that this node behaves like on the wire; gateways compare it with their minimum."""
@@ -37,8 +37,8 @@ class Surroundings:
 class RuntimeWish:
     """Everything declared for the runtime. `preset` None is `auto`.
 
-    `versions` names what a measurement depends on beside the machine. `sources` says where
-    each target of the settings was declared.
+    `versions` names what a measurement depends on beside the machine. `sources` says where each target of the
+    settings was declared. `relative` names gateways whose price is a share of the common one.
     """
 
     node: str
@@ -58,6 +58,7 @@ class RuntimeWish:
     machine: Machine
     versions: str
     sources: Mapping[str, Source]
+    relative: frozenset[str]
 
     def size(self, gpus: GpuReading) -> Size:
         return size_video(self.video, self.machine, gpus)
@@ -150,6 +151,9 @@ def wish_for(
         machine=machine,
         versions=versions,
         sources=_sources(declaration),
+        relative=frozenset(
+            gateway.name for gateway in declaration.gateways if isinstance(gateway.video, Relative)
+        ),
     )
 
 

@@ -8,28 +8,34 @@ from pathlib import Path
 
 from reconciler.core.errors import Terminal, Transient
 from reconciler.core.values import Operation
-from reconciler.resources.data_directory.observe import UnsafeDirectory, private_mode
+from reconciler.resources.data_directory.observe import UnsafeDirectory, look_at, private_mode
 from reconciler.resources.data_directory.state import PRIVATE
 
 
 class DataActor:
     async def holds(self, operation: Operation) -> bool:
-        return {"mode": private_mode(_path(operation))} == operation.precondition
+        wrong = {path: mode for path, mode in look_at(_paths(operation)) if mode != PRIVATE}
+        return {"wrong": wrong} == operation.precondition
 
     async def act(self, operation: Operation, _tell: Callable[[str], None]) -> str:
-        path = _path(operation)
+        paths = _paths(operation)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if private_mode(path) is None:
-                os.mkdir(path, PRIVATE)
-            _close_to_others(path)
+            paths[0].parent.mkdir(parents=True, exist_ok=True)
+            for path in paths:
+                _make_private(path)
         except UnsafeDirectory as error:
             raise Terminal(str(error)) from error
         except OSError as error:
             raise Transient(
-                f"{path}: {error.strerror}", next_step="look at the disk and at who owns it"
+                f"{error.filename}: {error.strerror}", next_step="look at the disk and at who owns it"
             ) from error
-        return f"{path} is ours alone"
+        return f"{paths[0]} is ours alone"
+
+
+def _make_private(path: Path) -> None:
+    if private_mode(path) is None:
+        os.mkdir(path, PRIVATE)
+    _close_to_others(path)
 
 
 def _close_to_others(path: Path) -> None:
@@ -43,8 +49,8 @@ def _close_to_others(path: Path) -> None:
         os.close(descriptor)
 
 
-def _path(operation: Operation) -> Path:
+def _paths(operation: Operation) -> list[Path]:
     arguments = operation.arguments
-    if isinstance(arguments, dict) and isinstance(path := arguments.get("path"), str):
-        return Path(path)
-    raise Terminal(f"{operation.id}: its path is missing")
+    if isinstance(arguments, dict) and isinstance(paths := arguments.get("paths"), list) and paths:
+        return [Path(path) for path in paths]
+    raise Terminal(f"{operation.id}: its paths are missing")

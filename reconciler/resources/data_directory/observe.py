@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from reconciler.core.values import Known, Observation, Unknown
@@ -30,7 +30,7 @@ class DataObserver:
         try:
             seen = DataObserved(
                 directories=tuple(
-                    SeenDirectory(name=each.name, mode=private_mode(each.path))
+                    SeenDirectory(name=each.name, modes=look_at(each.paths))
                     for each in self._desired.directories
                 ),
                 rooms=tuple(_room(each.name, each.path) for each in self._desired.rooms),
@@ -41,6 +41,11 @@ class DataObserver:
         except OSError as error:
             return Unknown(f"{error.filename}: {error.strerror}", self._now())
         return Known(seen, self._now())
+
+
+def look_at(paths: Iterable[Path]) -> tuple[tuple[str, int | None], ...]:
+    """The permission bits by path. Raises `UnsafeDirectory`."""
+    return tuple((str(path), private_mode(path)) for path in paths)
 
 
 def private_mode(path: Path) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.core.kind import KindPlan, View
+from reconciler.core.kind import NOT_MEASURABLE, KindPlan, View
 from reconciler.core.values import (
     Action,
     Cause,
@@ -33,10 +33,10 @@ from reconciler.resources.data_directory.state import (
     DataObserved,
     Directory,
     SeenClock,
+    SeenDirectory,
 )
 
 LANE = "data"
-UNMEASURABLE = "NotMeasurable"
 _GIB = 1024**3
 _FEW_FILES = 1_000
 _LARGE_CLOCK_ERROR_S = 0.5
@@ -46,11 +46,11 @@ def plan_data(desired: DataDesired, observed: Observation, view: View) -> KindPl
     seen = _seen(observed)
     if seen is None:
         return KindPlan()
-    modes = {directory.name: directory.mode for directory in seen.directories}
+    directories = {directory.name: directory for directory in seen.directories}
     operations = tuple(
-        _operation(directory, modes.get(directory.name), desired, view)
+        _operation(directory, directories[directory.name], desired, view)
         for directory in desired.directories
-        if modes.get(directory.name) != PRIVATE
+        if directories[directory.name].wrong
     )
     return KindPlan(
         operations=operations,
@@ -76,10 +76,12 @@ def conditions_data(desired: DataDesired, observed: Observation, view: View) -> 
     )
 
 
-def _operation(directory: Directory, mode: int | None, desired: DataDesired, view: View) -> Operation:
+def _operation(directory: Directory, seen: SeenDirectory, desired: DataDesired, view: View) -> Operation:
     base = desired.directories[0]
     origin = view.origin(directory.target, _wanted(directory))
-    missing = mode is None
+    wrong = dict(seen.wrong)
+    missing = wrong.get(str(directory.path), PRIVATE) is None
+    open_to_others = any(mode is not None for mode in wrong.values())
     return Operation(
         id=OperationId(directory.target),
         kind=KIND,
@@ -88,24 +90,33 @@ def _operation(directory: Directory, mode: int | None, desired: DataDesired, vie
         action=Action.CREATE if missing else Action.UPDATE,
         origin=origin,
         cause=Cause(
-            "it is not there" if missing else "others may enter it",
+            "it is not there" if missing else "others may enter" if open_to_others else "a part is missing",
             desired.source if directory is base else None,
         ),
         change=Change(
-            before=None if mode is None else f"{mode:04o}",
-            after=f"{PRIVATE:04o}",
-            shown=str(directory.path) if mode is None else f"{directory.path}  {mode:04o} -> {PRIVATE:04o}",
+            before=None if missing else wrong, after=_wanted(directory), shown=_words(directory, seen)
         ),
         lane=LANE,
         impact=Impact.NONE,
         depends_on=() if directory is base else (OperationId(base.target),),
-        precondition={"mode": mode},
-        arguments={"path": str(directory.path)},
+        precondition={"wrong": wrong},
+        arguments={"paths": [str(path) for path in directory.paths]},
     )
 
 
+def _words(directory: Directory, seen: SeenDirectory) -> str:
+    """`/data, with children, edge, …`, or what is wrong with which part."""
+    wrong = dict(seen.wrong)
+    if wrong.get(str(directory.path), PRIVATE) is None:
+        names = ", ".join(path.name for path in directory.inside)
+        return f"{directory.path}{f', with {names}' if names else ''}"
+    parts = [f"{path}  {mode:04o} -> {PRIVATE:04o}" for path, mode in seen.wrong if mode is not None]
+    missing = ", ".join(path for path, mode in seen.wrong if mode is None)
+    return ", ".join([*parts, *([f"missing: {missing}"] if missing else [])])
+
+
 def _wanted(directory: Directory) -> Json:
-    return {"path": str(directory.path), "mode": PRIVATE}
+    return {"paths": [str(path) for path in directory.paths], "mode": PRIVATE}
 
 
 def _tight_rooms(desired: DataDesired, seen: DataObserved) -> tuple[Diagnostic, ...]:
@@ -150,10 +161,10 @@ def _clock_condition(clock: SeenClock, view: View) -> Condition:
         message = f"the clock was set by {clock.stepped_s:+.1f} s while the operator ran"
         return _condition(name, Truth.FALSE, "Stepped", message, view)
     if clock.reason:
-        return _condition(name, Truth.UNKNOWN, UNMEASURABLE, clock.reason, view)
+        return _condition(name, Truth.UNKNOWN, NOT_MEASURABLE, clock.reason, view)
     if not clock.disciplined:
         message = "nobody keeps this machine's clock, so its error is not known; install an NTP client"
-        return _condition(name, Truth.UNKNOWN, UNMEASURABLE, message, view)
+        return _condition(name, Truth.UNKNOWN, NOT_MEASURABLE, message, view)
     error_s = clock.error_s or 0.0
     message = f"kept by NTP or the like, at most {error_s * 1000:.0f} ms off"
     if error_s > _LARGE_CLOCK_ERROR_S:

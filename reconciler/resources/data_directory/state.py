@@ -16,10 +16,15 @@ _GIB = 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """A directory that only we may enter. `name` is the last part of its target."""
+    """A directory that only we may enter, and so with those `inside` it. `name` ends its target."""
 
     name: str
     path: Path
+    inside: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (self.path, *self.inside)
 
     @property
     def target(self) -> TargetId:
@@ -46,10 +51,15 @@ class DataDesired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenDirectory:
-    """`mode` None: it is not there."""
+    """The permission bits of a directory and of those inside it, by path; None: it is not there."""
 
     name: str
-    mode: int | None
+    modes: tuple[tuple[str, int | None], ...]
+
+    @property
+    def wrong(self) -> tuple[tuple[str, int | None], ...]:
+        """Those that are missing or open to others."""
+        return tuple((path, mode) for path, mode in self.modes if mode != PRIVATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +91,17 @@ class DataObserved:
 
 
 def desire(declaration: Declaration, layout: Layout) -> DataDesired:
-    """What a node with this declaration and layout needs."""
+    """What a node with this declaration and layout needs: sockets and renditions may be elsewhere."""
+    apart = {"run": layout.run, "renditions": layout.renditions}
+    inside = [layout.children, layout.edge, layout.logs, layout.specs, layout.tls, *apart.values()]
     return DataDesired(
         directories=(
-            Directory(name="data", path=layout.data),
-            Directory(name="run", path=layout.run),
-            Directory(name="renditions", path=layout.renditions),
-            Directory(name="children", path=layout.children),
-            Directory(name="logs", path=layout.logs),
-            Directory(name="specs", path=layout.specs),
-            Directory(name="edge", path=layout.edge),
-            Directory(name="tls", path=layout.tls),
+            Directory(
+                name="data",
+                path=layout.data,
+                inside=tuple(sorted(path for path in inside if path.parent == layout.data)),
+            ),
+            *(Directory(name=name, path=path) for name, path in apart.items() if path.parent != layout.data),
         ),
         rooms=(
             Room(name="data", path=layout.data, least_bytes=1 * _GIB),

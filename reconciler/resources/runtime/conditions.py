@@ -1,4 +1,4 @@
-"""What the runtime's state means: does it serve, are its workers ready, is anything withheld. PURE."""
+"""What the runtime's state means: does it serve, are its workers ready. PURE."""
 
 from __future__ import annotations
 
@@ -62,11 +62,9 @@ def _workers(desired: RuntimeDesired, present: RuntimeProcess | None, view: View
         for worker in status.workers
         if worker.state not in _READY_STATES
     ]
-    withheld = [f"{each.capability} is not advertised: {each.reason}" for each in status.withheld]
-    if bad or withheld:
+    if bad:
         failed = any(worker.state == "failed" for worker in status.workers)
-        reason = "Failed" if failed else "Withheld" if withheld else "Starting"
-        return _condition(_WORKERS, Truth.FALSE, reason, "; ".join([*bad, *withheld]), view)
+        return _condition(_WORKERS, Truth.FALSE, "Failed" if failed else "Starting", "; ".join(bad), view)
     if not status.workers:
         return _no_workers(desired, status, view)
     return _condition(_WORKERS, Truth.TRUE, "Ready", f"{len(status.workers)} ready", view)

@@ -139,7 +139,9 @@ class _Diff:
         if not declared:
             return Cause("no longer declared")
         if target in self.wish.sources:
-            return Cause("changed", self.wish.sources[target])
+            relative = target.removeprefix(GATEWAYS) in self.wish.relative
+            text = "changed, or the common price that it is a share of" if relative else "changed"
+            return Cause(text, self.wish.sources[target])
         source = self._source_above(target)
         return Cause("decides it", source) if source else Cause("not declared: this version's default")
 
