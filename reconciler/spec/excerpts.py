@@ -1,7 +1,8 @@
 """The source lines of findings, as they may be shown: every value that could be secret is masked.
 
 A value is shown only where the vocabulary knows its place and says that no secret stands there; under unknown
-keys everything is masked, and of a file that is no YAML or JSON nothing is shown. Pure. Called by `load`.
+keys everything is masked, and of a file that is no YAML or JSON nothing is shown. Pure. Called by
+`load` and the support bundle.
 """
 
 from __future__ import annotations
@@ -36,6 +37,14 @@ def excerpts_of(found: Iterable[Diagnostic], library: Library) -> Excerpts:
     private = {file: _private(file, library) for file in {place.file for place in places}}
     excerpts = {place: _excerpt(place, private[place.file], library) for place in places}
     return {place: excerpt for place, excerpt in excerpts.items() if excerpt is not None}
+
+
+def masked_text(file: str, library: Library) -> str:
+    """A whole file as it may leave the machine. Of one that could not be read nothing is shown."""
+    private = _private(file, library)
+    count = library.texts.get(file, "").count("\n") + 1
+    shown = (_excerpt(Source(file, number), private, library) for number in range(1, count + 1))
+    return "\n".join("(not shown)" if line is None else line.text for line in shown) + "\n"
 
 
 def _private(file: str, library: Library) -> dict[int, list[Scalar]]:
