@@ -73,15 +73,13 @@ def check_duty_keys(facts: Facts) -> Iterator[Diagnostic]:
     declared = facts.declaration.chain.rest
     if facts.declaration.chain.network == "offchain" or declared.get("duties", "full") == "none":
         return
+    if not facts.intact("chain.network", "chain.keys"):
+        return
     keys = _below(declared, "keys")
     duties = (("reward", "call", "rewardCaller"), ("tickets", "redeem", "redeemer"))
     for section, switch, role in duties:
         is_on = _below(declared, section).get(switch, True) is True
-        if (
-            is_on
-            and not {role, "orchestrator"} & set(keys)
-            and facts.intact("chain.keys", f"chain.{section}")
-        ):
+        if is_on and not {role, "orchestrator"} & set(keys) and facts.intact(f"chain.{section}"):
             yield error(
                 f"chain.{section}.{switch} is on, and no key can do it",
                 rule=f"it is signed by keys.{role} or keys.orchestrator",

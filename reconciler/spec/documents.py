@@ -45,9 +45,10 @@ class Library:
         """The document of a file, read once. What is wrong is collected; `asked` is who named the file."""
         name = shown(path)
         if name not in self.documents:
-            self.files.append(path.absolute())
-            self.directories[name] = path.absolute().parent
-            text, problem = _read_text(path)
+            absolute = Path(os.path.abspath(path))
+            self.files.append(absolute)
+            self.directories[name] = absolute.parent
+            text, problem = _read_text(absolute)
             if problem:
                 self.found.append(_unreadable(name, problem, asked))
                 self.documents[name] = Document(name, None)
@@ -127,7 +128,7 @@ def _on_bases(root: Node | None, path: Path, library: Library, above: tuple[str,
         return root
     bases: Node | None = None
     for base in _bases(entry.value):
-        below = path.absolute().parent / str(base.value)
+        below = Path(os.path.abspath(path)).parent / str(base.value)
         bases = merge(bases, _layer(below, library, above, base.source))
     own = {
         key: value for key, value in root.entries.items() if key != "extends" or not _is_valid(entry.value)
@@ -137,7 +138,7 @@ def _on_bases(root: Node | None, path: Path, library: Library, above: tuple[str,
 
 def _is_valid(node: Node) -> bool:
     items = node.items if isinstance(node, Sequence) else (node,)
-    return 0 < len(items) <= MOST_BASES and all(
+    return len(items) <= MOST_BASES and all(
         isinstance(item, Scalar) and isinstance(item.value, str) for item in items
     )
 

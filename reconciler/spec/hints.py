@@ -63,7 +63,7 @@ def _explain_amount(unit: str, text: str) -> Hint:
     if plain != text and _is_read(reader, plain):
         return "has separators inside the number", plain
     if text.startswith("+") or not text.startswith("-"):
-        for candidate in (f"{text} {habit}".replace(" %", "%"), _right_case(text)):
+        for candidate in (f"{text} {habit}".replace(" %", "%"), f"{text}{habit}", _right_case(text)):
             if candidate != text and _is_read(reader, candidate):
                 return ("has no unit" if _NUMBER.fullmatch(text) else "has a misspelt unit"), candidate
     try:

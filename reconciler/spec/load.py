@@ -6,6 +6,7 @@ and changes nothing; references stay references. The steps: read, merge, vocabul
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def examine(paths: Sequence[Path], *, root: Path | None = None) -> Examination:
     library = Library()
     tree = read_layers(paths, library)
     found: list[Diagnostic] = []
-    home = (root or paths[0].parent).absolute()
+    home = Path(os.path.abspath(root or paths[0].parent))
     declaration: Declaration | None = None
     if tree is None and not _has_error(library.found):
         name = str(paths[0])

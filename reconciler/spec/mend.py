@@ -30,10 +30,11 @@ class Mended:
         return not any(_touch(path, broken) for path in paths for broken in self.broken)
 
 
-def _touch(one: str, other: str) -> bool:
-    return (
-        one == other or one.startswith((f"{other}.", f"{other}[")) or other.startswith((f"{one}.", f"{one}["))
-    )
+def _touch(path: str, broken: str) -> bool:
+    """Whether one is, or lies in, the other; the empty path is the whole tree."""
+    below = path.startswith((f"{broken}.", f"{broken}["))
+    above = broken.startswith((f"{path}.", f"{path}["))
+    return path == broken or not broken or below or above
 
 
 def mend(root: Node, problems: Iterable[Problem], name: str) -> Mended:

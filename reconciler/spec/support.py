@@ -2,7 +2,7 @@
 
 One table of gaps, each with the place and the reason; it shrinks with every part that is built. `validate`
 does not ask it: a file may be ready before the node is. On purpose not in the table: `automation.protect`,
-`automation.chainSettings`, `automation.drift.chain` and a GPU's `ai: true` limit or allow what does not happen.
+`automation.chainSettings`, `automation.drift.chain`, a GPU's `ai: true`: they limit what does not happen yet.
 Pure. Called by whoever makes plans.
 """
 
