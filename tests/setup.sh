@@ -29,6 +29,6 @@ fi
 say "installing pinned dependencies into $VENV"
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
     --require-hashes -r requirements-dev.txt
-"$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+"$VENV/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
     --no-deps --no-build-isolation --editable .
 say "ready: $VENV/bin/reconcile"

@@ -125,7 +125,7 @@ class Node:
     def children(self, role: str) -> list[dict[str, Any]]:
         """Identity files of living children of this role."""
         found = [json.loads(path.read_text()) for path in (self.data / "children").glob(f"{role}-*.json")]
-        return [child for child in found if Path(f"/proc/{child['pid']}").exists()]
+        return [child for child in found if _lives(child["pid"])]
 
     def await_status(
         self, holds: Callable[[dict[str, Any]], bool], what: str, timeout_s: float = 60
@@ -152,6 +152,17 @@ class Node:
             answer = self.call("plan", "--detailed-exitcode")
         assert answer.returncode == 0, f"{answer.stdout}\n{answer.stderr}\n{self.log()}"
 
+    def await_workers(self, count: int, timeout_s: float = 20) -> None:
+        """So many workers can take a segment, and there are no others."""
+        deadline = time.monotonic() + timeout_s
+        states: list[str] = []
+        while time.monotonic() < deadline:
+            states = [worker["state"] for worker in self.runtime_status()["workers"].values()]
+            if len(states) == count and set(states) <= {"ready", "busy"}:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"waited for {count} workers, have {states}")
+
     def log(self) -> str:
         path = self.folder / "operator.out"
         return path.read_text()[-6000:] if path.exists() else ""
@@ -169,6 +180,15 @@ class Node:
             os.kill(child["pid"], signal.SIGKILL)
         assert answer.returncode == 0, f"{answer.stdout}\n{answer.stderr}\n{self.log()}"
         assert not left, f"stop left processes behind: {left}"
+
+
+def _lives(pid: int) -> bool:
+    """A zombie is dead: where nobody reaps orphans, the dead stay listed."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def truth(status: dict[str, Any], condition: str) -> str | None:

@@ -63,10 +63,10 @@ def test_preset_and_workers_change_under_running_streams(node: Node) -> None:
         node.declare(video="{preset: superfast, sessions: 8, workers: 1}")
         node.await_empty_plan()
         assert spec_of(node)["video"]["preset"] == "superfast"
-        assert len(node.runtime_status()["workers"]) == 1
+        node.await_workers(1)
         node.declare()
         node.await_empty_plan()
-        assert len(node.runtime_status()["workers"]) == 2
+        node.await_workers(2)
     assert_unharmed(node, tally)
 
 
