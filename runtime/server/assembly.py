@@ -169,6 +169,7 @@ class Runtime:
             accepted=self.accepted,
             credentials=credentials,
             advertisement=lambda: self.advertisement,
+            sessions=self.sessions,
             gate=self.gate,
             staging=self.staging,
             fetcher=fetcher,

@@ -29,12 +29,32 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
+class SharedFile(logging.handlers.RotatingFileHandler):
+    """A file that a second process, which replaces this one, writes and may rotate too."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - the library's name
+        if not self._is_current():
+            self.acquire()
+            try:
+                self.close()
+                self.stream = self._open()
+            finally:
+                self.release()
+        return bool(super().shouldRollover(record))
+
+    def _is_current(self) -> bool:
+        if self.stream is None:
+            return False
+        try:
+            return os.path.samestat(os.stat(self.baseFilename), os.fstat(self.stream.fileno()))
+        except FileNotFoundError:
+            return False
+
+
 def open_log(path: str) -> None:
     """Send this process's log to `path`. Call once."""
     os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(
-        path, maxBytes=_ROTATE_BYTES, backupCount=_KEPT_FILES, encoding="utf-8"
-    )
+    handler = SharedFile(path, maxBytes=_ROTATE_BYTES, backupCount=_KEPT_FILES, encoding="utf-8")
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from runtime.server.answers import Receive, Scope, Send, header
 from runtime.server.body import BodyStalled, BodyTooLarge, PeerGone, read_body, read_to_file, wait_until_gone
 from runtime.server.metrics import Metrics
 from runtime.server.refusals import Refusal, Refusals
+from runtime.server.sessions import Sessions
+from runtime.video.arrivals import Arrivals, TooManyArrivals
 from runtime.video.credentials import Claim, Credentials, Denied
 from runtime.video.source import LONGEST_URI_BYTES, URI_TYPE, SourceFetcher, SourceUnavailable
 from runtime.video.staging import Staging
@@ -40,6 +42,7 @@ class SegmentRoute:
         accepted: Accepted,
         credentials: Credentials,
         advertisement: Callable[[], Advertisement],
+        sessions: Sessions,
         gate: PaymentGate,
         staging: Staging,
         fetcher: SourceFetcher,
@@ -51,6 +54,8 @@ class SegmentRoute:
         self._accepted = accepted
         self._credentials = credentials
         self._advertisement = advertisement
+        self._sessions = sessions
+        self._arrivals = Arrivals()
         self._gate = gate
         self._staging = staging
         self._fetcher = fetcher
@@ -66,7 +71,8 @@ class SegmentRoute:
             await self._pay(claim)
             with self._staging.job() as directory:
                 source = directory / "source"
-                await self._receive(claim, source, scope, receive)
+                with self._arriving(claim):
+                    await self._receive(claim, source, scope, receive)
                 await self._answer_with_work(claim, source, receive, send, started=started)
         except Denied as denied:
             self._refusals.count(denied.reason, denied.sender)
@@ -84,6 +90,19 @@ class SegmentRoute:
         if not self._gate.covers(claim.payment, sender=claim.sender, key=key):
             status = HTTPStatus.BAD_REQUEST
             raise _denied(claim, Refusal.INSUFFICIENT_BALANCE, status, texts.INSUFFICIENT_BALANCE)
+
+    @contextmanager
+    def _arriving(self, claim: Claim) -> Iterator[None]:
+        spec, session_id = self._accepted.spec, claim.session.id
+        is_new = self._sessions.get(session_id) is None
+        try:
+            with self._arrivals.one(
+                session_id, is_new=is_new, queue=spec.limits.queue, sessions=spec.sessions
+            ):
+                yield
+        except TooManyArrivals as error:
+            text = texts.ORCHESTRATOR_BUSY if error.reason is Refusal.BUSY else texts.ORCHESTRATOR_CAPPED
+            raise _denied(claim, error.reason, HTTPStatus.SERVICE_UNAVAILABLE, text) from error
 
     async def _receive(self, claim: Claim, source: Path, scope: Scope, receive: Receive) -> None:
         """The segment is in `source` and is what its hash says, or `Denied`."""

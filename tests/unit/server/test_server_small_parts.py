@@ -20,7 +20,7 @@ from runtime.payments.database import NewerDatabase, load_token_secret
 from runtime.payments.gate import OffchainGate
 from runtime.server.advertisement import Advertisement, embedded
 from runtime.server.events import EventLog
-from runtime.server.logs import JsonLines
+from runtime.server.logs import JsonLines, SharedFile
 from runtime.server.refusals import OTHER, UNKNOWN, Refusal, Refusals
 from runtime.server.tokens import Tokens
 
@@ -127,6 +127,23 @@ def test_a_log_line_is_one_json_object():
     line = json.loads(JsonLines().format(record))
     assert line["event"] == "segment.failed"
     assert (line["level"], line["session"], line["path"]) == ("warning", "ü", "/x")
+
+
+def test_two_processes_may_rotate_one_log(tmp_path):
+    path = str(tmp_path / "x.log")
+    old, new = (SharedFile(path, maxBytes=300, backupCount=3) for _ in range(2))
+    records = [
+        logging.LogRecord("x", logging.INFO, "f", 1, f"{n:03d}" + "x" * 50, (), None) for n in range(8)
+    ]
+    for record in records:
+        old.emit(record)
+        new.emit(record)
+    for handler in (old, new):
+        assert handler.stream.name == path
+        handler.close()
+    kept = "".join(file.read_text() for file in tmp_path.glob("x.log*"))
+    assert kept.count("007") == 2
+    assert kept.count("\n") == 16
 
 
 async def test_the_offchain_gate_takes_everything():

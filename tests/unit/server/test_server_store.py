@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from livepeer.wire.segments import StorageS3
+from runtime.server.refusals import Refusal
 from runtime.server.sessions import SessionFacts
+from runtime.video.arrivals import Arrivals, TooManyArrivals
 from runtime.video.staging import Staging
 from runtime.video.storage import OwnStorage, OwnStore, StorageError, UnsafeDirectory, escaped
 from runtime.video.targets import ForbiddenTarget, Targets
@@ -164,6 +167,24 @@ def test_what_a_dead_process_left_is_deleted_and_a_living_ones_is_not(tmp_path):
         assert not dead.exists()
         another.close()
     living.close()
+
+
+def test_uploads_under_way_are_bounded_per_session_and_in_all():
+    arrivals, limits = Arrivals(), {"queue": 1, "sessions": 2}
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(arrivals.one("a", is_new=False, **limits))
+        with pytest.raises(TooManyArrivals) as busy:
+            stack.enter_context(arrivals.one("a", is_new=False, **limits))
+        stack.enter_context(arrivals.one("new-1", is_new=True, **limits))
+        stack.enter_context(arrivals.one("new-2", is_new=True, **limits))
+        stack.enter_context(arrivals.one("new-2", is_new=True, **limits))
+        with pytest.raises(TooManyArrivals) as capped:
+            stack.enter_context(arrivals.one("new-3", is_new=True, **limits))
+        stack.enter_context(arrivals.one("b", is_new=False, **limits))
+    assert (busy.value.reason, capped.value.reason) == (Refusal.BUSY, Refusal.CAPPED)
+    with arrivals.one("new-3", is_new=True, **limits):
+        pass
 
 
 @pytest.mark.parametrize(
