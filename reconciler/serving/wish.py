@@ -16,7 +16,8 @@ from reconciler.layout import Layout
 from reconciler.serving.capacity import GpuReading, GpuWish, Machine, Size, VideoWish, size_video
 from reconciler.serving.presets import Cache, Measurement, measurement_key
 from reconciler.serving.spec import GatewayTerms, RequestLimits, RuntimeSpec
-from reconciler.spec.declaration import AUTO, Auto, Declaration, Fallback, Gpu, Relative, Service
+from reconciler.spec.declaration import AUTO, Auto, Declaration, Fallback, Gpu, Service
+from reconciler.spec.prices import Relative
 
 COMPATIBLE_VERSION = "0.9.1"
 """The go-livepeer version that this node behaves like on the wire; gateways compare it with their minimum."""
