@@ -1,12 +1,13 @@
 """The source lines of findings, as they may be shown: every value that could be secret is masked.
 
-A value is shown only where the vocabulary knows its place and says that no secret stands there; under unknown
-keys everything is masked, and of a file that is no YAML or JSON nothing is shown. Pure. Called by
-`load` and the support bundle.
+A text is shown only where the vocabulary knows its place and says that no secret stands there. All else is
+masked: under unknown keys, second values of a key, comments; of a file that is no YAML or JSON nothing is
+shown. Pure. Called by `load` and the support bundle.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,10 +15,13 @@ from typing import Final
 from reconciler.core.values import Diagnostic, Source
 from reconciler.spec.documents import Library
 from reconciler.spec.secrets import MASK
-from reconciler.spec.tree import Scalar, walk
-from reconciler.spec.vocabulary import MODELS, ORCHESTRATOR, holds_secret
+from reconciler.spec.tree import Mapped, Scalar, walk
+from reconciler.spec.vocabulary import MODELS, ORCHESTRATOR, holds_secret, schema_at
 
 _LONGEST: Final = 200
+_Span = tuple[int, int]
+_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*")
+_WORDS: Final = re.compile(r"[^\s{}\[\],:]+(?:[^{}\[\],:]*[^\s{}\[\],:])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +38,58 @@ Excerpts = Mapping[Source, Excerpt]
 def excerpts_of(found: Iterable[Diagnostic], library: Library) -> Excerpts:
     """The line of each finding's place, where it can be shown."""
     places = {diagnostic.source for diagnostic in found if diagnostic.source is not None}
-    private = {file: _private(file, library) for file in {place.file for place in places}}
-    excerpts = {place: _excerpt(place, private[place.file], library) for place in places}
+    public = {file: _public(file, library) for file in {place.file for place in places}}
+    excerpts = {place: _excerpt(place, public[place.file], library) for place in places}
     return {place: excerpt for place, excerpt in excerpts.items() if excerpt is not None}
 
 
 def masked_text(file: str, library: Library) -> str:
     """A whole file as it may leave the machine. Of one that could not be read nothing is shown."""
-    private = _private(file, library)
+    public = _public(file, library)
     count = library.texts.get(file, "").count("\n") + 1
-    shown = (_excerpt(Source(file, number), private, library) for number in range(1, count + 1))
+    shown = (_excerpt(Source(file, number), public, library) for number in range(1, count + 1))
     return "\n".join("(not shown)" if line is None else line.text for line in shown) + "\n"
 
 
-def _private(file: str, library: Library) -> dict[int, list[Scalar]]:
-    """Values that are not to be shown, by every line they touch, the rightmost first."""
+def _public(file: str, library: Library) -> dict[int, list[_Span]]:
+    """What may be shown of each line, from left to right: columns from 0, the end not included."""
     document = library.documents.get(file)
     if document is None or document.root is None:
         return {}
     vocabulary = MODELS if file in library.models else ORCHESTRATOR
-    lines: dict[int, list[Scalar]] = {}
+    spans: dict[int, set[_Span]] = {}
     for path, node in walk(document.root):
-        if isinstance(node, Scalar) and node.value is not None and holds_secret(vocabulary, path):
-            for line in range(node.source.line, node.end.line + 1):
-                lines.setdefault(line, []).append(node)
-    for scalars in lines.values():
-        scalars.sort(key=lambda node: (node.source.line, node.source.column), reverse=True)
-    return lines
+        shown: list[Scalar] = []
+        if isinstance(node, Mapped) and (not path or schema_at(vocabulary, path) is not None):
+            shown = [entry.key for entry in node.entries.values()]
+        elif isinstance(node, Scalar) and not holds_secret(vocabulary, path):
+            shown = [node]
+        for scalar in shown:
+            if scalar.source.line == scalar.end.line:
+                span = scalar.source.column - 1, scalar.end.column - 1
+                spans.setdefault(scalar.source.line, set()).add(span)
+    return {line: sorted(each) for line, each in spans.items()}
 
 
-def _excerpt(place: Source, private: Mapping[int, list[Scalar]], library: Library) -> Excerpt | None:
+def _excerpt(place: Source, public: Mapping[int, list[_Span]], library: Library) -> Excerpt | None:
     document = library.documents.get(place.file)
     if document is None or document.root is None:
         return None
     lines = library.texts[place.file].split("\n")
     if place.line > len(lines):
         return None
-    text, column = lines[place.line - 1].rstrip("\r"), place.column
-    for scalar in private.get(place.line, ()):
-        start = scalar.source.column - 1 if place.line == scalar.source.line else 0
-        stop = scalar.end.column - 1 if place.line == scalar.end.line else len(text)
-        if stop <= start:
-            continue
-        if column > stop:
-            column += len(MASK) - (stop - start)
-        text = text[:start] + MASK + text[stop:]
-    return Excerpt(text, column) if len(text) <= _LONGEST else None
+    line, shown, column, at = lines[place.line - 1].rstrip("\r"), "", place.column, 0
+    for start, end in [*public.get(place.line, ()), (len(line), len(line))]:
+        shown += _masked(line[at:start])
+        if at < place.column <= start + 1:
+            column = len(shown) + 1 if place.column == start + 1 else len(shown)
+        if start < place.column <= end:
+            column = len(shown) + place.column - start
+        shown += line[start:end]
+        at = end
+    return Excerpt(shown.rstrip(), column) if len(shown) <= _LONGEST else None
+
+
+def _masked(gap: str) -> str:
+    """What stands between public values: punctuation stays, comments go, anything else is masked."""
+    return _WORDS.sub(MASK, _COMMENT.sub("", gap))
