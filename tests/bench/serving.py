@@ -1,0 +1,97 @@
+"""What the node adds to a segment: round trip minus codec time, and a rendition's download."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import httpx
+
+from livepeer.gateway.client import Gateway
+from livepeer.gateway.clip import Clip, make_clip
+from livepeer.wire.profiles import VideoProfile
+from tests.bench.table import Row
+from tests.e2e.harness import Node
+
+_ROUNDS = 60
+_PROFILE = (VideoProfile(name="P144p", width=256, height=144, bitrate=200_000, fps=30),)
+_GO_OVERHEAD_MS, _GO_DOWNLOAD_MS = 5.1, 0.63
+"""go-livepeer 0.9.1 on a machine of this class: upload until the 200, and a rendition's download."""
+
+
+def run() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        node = Node(Path(folder))
+        node.declare()
+        converged = node.call()
+        assert converged.returncode == 0, converged.stderr
+        try:
+            return asyncio.run(_measure(node))
+        finally:
+            node.stop()
+
+
+async def _measure(node: Node) -> list[Row]:
+    segment = _megabyte()
+    overheads: list[float] = []
+    headers: list[float] = []
+    downloads: list[float] = []
+    codec_s = _CodecClock(node)
+    async with Gateway(node.uri).session("bench", _PROFILE, checks_pixels=False) as session:
+        for sequence in range(_ROUNDS):
+            before = codec_s.read()
+            result = await session.push(segment, sequence, duration_s=2.0)
+            overheads.append((result.total_s - (codec_s.read() - before)) * 1000)
+            headers.append(result.headers_s * 1000)
+            downloads.append(result.renditions[0].download_s * 1000)
+    size = f"{len(segment) / 1e6:.2f} MB"
+    return [
+        _row(f"segment round trip minus codec time, {size}, p50", _p50(overheads), 8, ""),
+        _row("… p99", _p99(overheads), 25, ""),
+        Row(
+            measure="… upload until the 200, p50",
+            ours=f"{_p50(headers):.1f} ms",
+            reference=f"go-livepeer elsewhere: {_GO_OVERHEAD_MS} ms",
+        ),
+        _row("rendition download, p50", _p50(downloads), 1, f"go-livepeer elsewhere: {_GO_DOWNLOAD_MS} ms"),
+    ]
+
+
+def _row(measure: str, figure_ms: float, limit_ms: float, reference: str) -> Row:
+    return Row(
+        measure=measure,
+        ours=f"{figure_ms:.2f} ms",
+        reference=reference,
+        target=f"< {limit_ms:g} ms",
+        met=figure_ms < limit_ms,
+    )
+
+
+def _megabyte() -> bytes:
+    clip = Clip(width=1280, height=720, fps=Fraction(30), segment_s=2.0, count=1, bitrate=4_400_000)
+    return make_clip(clip)[0]
+
+
+def _p50(figures: list[float]) -> float:
+    return statistics.median(figures)
+
+
+def _p99(figures: list[float]) -> float:
+    return statistics.quantiles(figures, n=100)[98]
+
+
+class _CodecClock:
+    """The runtime's own sum of time spent inside video workers, in seconds."""
+
+    def __init__(self, node: Node) -> None:
+        (control,) = node.run_folder().glob("runtime-*-control.sock")
+        self._client = httpx.Client(transport=httpx.HTTPTransport(uds=str(control)))
+
+    def read(self) -> float:
+        lines = self._client.get("http://runtime/metrics", timeout=10).text.splitlines()
+        return next(
+            float(line.split()[1]) for line in lines if line.startswith("livepeer_runtime_codec_seconds_sum")
+        )
