@@ -168,7 +168,7 @@ class _Decision:
             verb="route",
             target=ROUTE,
             action=Action.UPDATE if former else Action.CREATE,
-            origin=self._start().origin if starts else self.view.origin(ROUTE, ROUTED),
+            origin=self._start().origin if starts else self._route_origin(),
             cause=Cause(self._route_cause()),
             change=Change(
                 before=list(former),
@@ -182,6 +182,10 @@ class _Decision:
             arguments={"generation": self.target_generation},
             timeout_s=self.desired.start_limit_s + _KILL_WAIT_S,
         )
+
+    def _route_origin(self) -> Origin:
+        faults = [self.faults[number] for number in self.seen.routed if number in self.faults]
+        return self._origin(faults[0]) if faults else self.view.origin(ROUTE, ROUTED)
 
     def _route_cause(self) -> str:
         former = self.seen.routed

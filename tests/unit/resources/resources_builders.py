@@ -1,0 +1,150 @@
+"""Values for the tests of resource kinds, and plans as text: one line per operation."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+from reconciler.core.kind import KindPlan, View
+from reconciler.core.values import Known, Operation, Source, digest
+from reconciler.resources.runtime.state import Mark, Program, RuntimeDesired, RuntimeProcess, RuntimesObserved
+from reconciler.resources.settings.state import SettingsObserved
+from reconciler.serving.capacity import Machine, VideoWish
+from reconciler.serving.control import Health
+from reconciler.serving.presets import Measurement
+from reconciler.serving.spec import GatewayTerms, RequestLimits, completed, document
+from reconciler.serving.status import RuntimeStatus, WorkerStatus
+from reconciler.serving.wish import RuntimeWish, Surroundings
+
+NOW = 1_800_000_000.0
+GIB = 1024**3
+A, B = "0x" + "a" * 40, "0x" + "b" * 40
+PROGRAM = Program(digest="c0de", version="0.1.0", python="3.11.2")
+NOTHING_AROUND = Surroundings(gpus=(), cache={})
+
+
+def video(**changes):
+    wish = VideoWish(
+        sessions=4,
+        workers=None,
+        worker_memory_bytes=2 * GIB,
+        gpus=(),
+        uses_cpu=True,
+        software_fallback=False,
+    )
+    return replace(wish, **changes)
+
+
+def terms(name, address, *, price=None, reserve=0):
+    return GatewayTerms(name=name, address=address, video_wei=price, reserve=reserve)
+
+
+def wish(**changes):
+    found = RuntimeWish(
+        node="fra-1",
+        version="0.9.1-reconciler.0.1.0",
+        log="info",
+        service_uri="https://fra.example.com:8935",
+        admission="open",
+        address=None,
+        database="/data/money.db",
+        renditions="/dev/shm/fra",
+        log_file="/data/logs/runtime.log",
+        preset="veryfast",
+        video=video(),
+        video_wei=Fraction(1200),
+        gateways=(),
+        limits=RequestLimits(body_bytes=300_000_000, body_idle_s=15, drain_s=60, session_idle_s=70, queue=4),
+        machine=Machine(cpu="test", cores=2, memory_bytes=8 * GIB),
+        versions="0.1.0, av 18",
+        sources={
+            "runtime.pricing.video": Source("orchestrator.yaml", 21),
+            "runtime.sessions": Source("orchestrator.yaml", 12),
+            "runtime.gateways.daydream": Source("orchestrator.yaml", 30),
+        },
+        relative=frozenset(),
+    )
+    return replace(found, **changes)
+
+
+def accepted(of, *, around=NOTHING_AROUND, generation=7):
+    """The document that a runtime started for this wish has."""
+    return document(completed(of.spec(around), None), generation)
+
+
+def settings_seen(of, *, sessions=0, around=NOTHING_AROUND, process=3):
+    return Known(
+        SettingsObserved(
+            process=process,
+            document=accepted(of, around=around) if process is not None else {},
+            status=RuntimeStatus(sessions_live=sessions, serving=True),
+            surroundings=around,
+        ),
+        NOW,
+    )
+
+
+def desired(**changes):
+    return RuntimeDesired(
+        wish=changes.pop("wish", wish()), program=changes.pop("program", PROGRAM), **changes
+    )
+
+
+def process(generation, *, health="ok", program=PROGRAM.digest, request="", of=None, sessions=0, **more):
+    """A living runtime that is as wanted; `health` other than ok is what it says instead."""
+    return RuntimeProcess(
+        generation=generation,
+        mark=Mark(program, request),
+        alive=True,
+        started_at=more.pop("started_at", NOW - 3600),
+        health=Health(ok=health == "ok", reason="" if health == "ok" else health),
+        document=accepted(of or wish()),
+        status=RuntimeStatus(
+            sessions_live=sessions,
+            serving=True,
+            workers=(WorkerStatus(name="cpu-0", state="ready"),),
+            **more,
+        ),
+    )
+
+
+def dead(generation, ending="exited 137"):
+    return RuntimeProcess(
+        generation=generation,
+        mark=Mark(PROGRAM.digest),
+        alive=False,
+        started_at=NOW - 3600,
+        ending=ending,
+        document=accepted(wish()),
+    )
+
+
+def runtimes(*processes, routed=(), last=None, around=NOTHING_AROUND):
+    newest = max((each.generation for each in processes), default=0)
+    return Known(
+        RuntimesObserved(
+            processes=processes, routed=tuple(routed), surroundings=around, last_generation=last or newest
+        ),
+        NOW,
+    )
+
+
+def view(applied=None, requests=None):
+    digests = {target: digest(value) for target, value in (applied or {}).items()}
+    return View(now=NOW, applied=digests, requests=requests or {})
+
+
+def measurement(preset="fast", sessions=4):
+    return Measurement(preset=preset, sessions=sessions, summary="holds 1.4 of real time", at=NOW - 86_400)
+
+
+def text_of(plan: KindPlan) -> list[str]:
+    return [_line(operation) for operation in plan.operations]
+
+
+def _line(operation: Operation) -> str:
+    impact = operation.impact.value + (f": {operation.impact_note}" if operation.impact_note else "")
+    after = f" | after {', '.join(operation.depends_on)}" if operation.depends_on else ""
+    interrupts = f" | interrupts {operation.interrupts}" if operation.interrupts else ""
+    return (
+        f"{operation.action.symbol} {operation.target}  {operation.change.shown} | {operation.origin.value}, "
+        f"{operation.cause} | {impact}{interrupts}{after}"
+    )

@@ -1,0 +1,284 @@
+"""Settings: what a change of the declared state is planned as, word by word."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from reconciler.core.values import Unknown
+from reconciler.resources.settings.plan import applied_settings, plan_settings
+from reconciler.resources.settings.state import FIELDS, MAPS, settings_of, value_at
+from reconciler.resources.settings.words import wei
+from schemas import load
+from tests.unit.resources.resources_builders import (
+    GIB,
+    NOW,
+    A,
+    B,
+    accepted,
+    settings_seen,
+    terms,
+    text_of,
+    video,
+    view,
+    wish,
+)
+
+DAYDREAM = terms("daydream", A, price=Fraction(800), reserve=1)
+
+CASES = {
+    "price up, sessions running": (
+        {},
+        {"video_wei": Fraction(1400)},
+        12,
+        [
+            "~ runtime.pricing.video  1200 wei -> 1400 wei per pixel (+16.7 %) | declared, orchestrator.yaml:21 "
+            "changed | none: 12 sessions keep 1200 wei until they end"
+        ],
+    ),
+    "price down to a fraction": (
+        {},
+        {"video_wei": Fraction(11, 20)},
+        1,
+        [
+            "~ runtime.pricing.video  1200 wei -> 0.55 wei per pixel (-100.0 %) | declared, orchestrator.yaml:21 "
+            "changed | none: 1 session keeps 1200 wei until it ends"
+        ],
+    ),
+    "a first price": (
+        {"video_wei": None},
+        {},
+        0,
+        [
+            "~ runtime.pricing.video  no price -> 1200 wei per pixel | declared, orchestrator.yaml:21 changed | none"
+        ],
+    ),
+    "a gateway's price": (
+        {"gateways": (DAYDREAM,)},
+        {"gateways": (replace(DAYDREAM, video_wei=Fraction(900)),)},
+        0,
+        [
+            "~ runtime.gateways.daydream  800 wei -> 900 wei per pixel (+12.5 %) | declared, orchestrator.yaml:30 "
+            "changed | none"
+        ],
+    ),
+    "a gateway's reservation and price at once": (
+        {"gateways": (DAYDREAM,)},
+        {"gateways": (replace(DAYDREAM, video_wei=None, reserve=2),)},
+        3,
+        [
+            "~ runtime.gateways.daydream  800 wei per pixel -> the common price, reserve 1 -> 2 sessions | declared, "
+            "orchestrator.yaml:30 changed | none: its running sessions keep their price until they end"
+        ],
+    ),
+    "a gateway more": (
+        {},
+        {"gateways": (DAYDREAM,)},
+        0,
+        [
+            f"+ runtime.gateways.daydream  {A}: 800 wei per pixel, 1 session reserved | declared, "
+            "orchestrator.yaml:30 changed | none"
+        ],
+    ),
+    "a gateway less": (
+        {"gateways": (DAYDREAM,)},
+        {},
+        0,
+        [
+            f"- runtime.gateways.daydream  {A}: 800 wei per pixel, 1 session reserved | declared, no longer "
+            "declared | none: it gets the common price (1200 wei) and no reserve"
+        ],
+    ),
+    "fewer sessions than run": (
+        {},
+        {"video": video(sessions=2)},
+        3,
+        [
+            "~ runtime.sessions  4 -> 2 sessions | declared, orchestrator.yaml:12 changed | none: 3 sessions go on; "
+            "new ones are refused until fewer than 2 run"
+        ],
+    ),
+    "a worker more": (
+        {"video": video(workers=1)},
+        {"video": video(workers=2)},
+        0,
+        [
+            "+ runtime.workers.cpu-1  on the CPU, 1 thread per rendition, at most 2 GiB | declared, not declared: "
+            "this version's default | none"
+        ],
+    ),
+    "another preset": (
+        {},
+        {"preset": "faster"},
+        2,
+        [
+            "~ runtime.preset  veryfast -> faster | declared, not declared: this version's default | none: 2 "
+            "sessions, each from its next segment"
+        ],
+    ),
+    "drain": (
+        {},
+        {"admission": "drain"},
+        2,
+        [
+            "~ runtime.admission  open -> drain | declared, not declared: this version's default | none: 2 sessions "
+            "running go on, new ones are refused"
+        ],
+    ),
+    "closing ends sessions": (
+        {},
+        {"admission": "closed"},
+        2,
+        [
+            "~ runtime.admission  open -> closed | declared, not declared: this version's default | drain: all work "
+            "is refused from now on; 2 sessions running end | interrupts 2"
+        ],
+    ),
+    "log level": (
+        {},
+        {"log": "debug"},
+        0,
+        ["~ runtime.log  info -> debug | declared, not declared: this version's default | none"],
+    ),
+    "another address": (
+        {},
+        {"service_uri": "https://new.example.com:8935"},
+        1,
+        [
+            "~ runtime.serviceURI  https://fra.example.com:8935 -> https://new.example.com:8935 | declared, not "
+            "declared: this version's default | none: running sessions keep the old address"
+        ],
+    ),
+    "a body limit": (
+        {},
+        {"limits": replace(wish().limits, body_bytes=100 * 1024**2)},
+        1,
+        [
+            "~ runtime.limits.bodyBytes  300 MB -> 100 MiB | declared, not declared: this version's default | none: "
+            "for requests that start from now on"
+        ],
+    ),
+    "what only a new process takes is left to the runtime": ({}, {"node": "fra-2"}, 0, []),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "sessions", "expected"), CASES.values(), ids=CASES.keys())
+def test_a_change_reads_so(before, after, sessions, expected):
+    plan = plan_settings(wish(**after), settings_seen(wish(**before), sessions=sessions), view())
+    assert text_of(plan) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(case[0], case[1]) for case in CASES.values()], ids=CASES.keys()
+)
+def test_once_accepted_nothing_is_left(before, after):
+    del before
+    plan = plan_settings(wish(**after), settings_seen(wish(**after)), view())
+    assert plan.operations == ()
+    assert plan.unchanged == len(settings_of(accepted(wish(**after))))
+
+
+def test_a_common_price_names_those_who_do_not_follow_it():
+    gateways = (DAYDREAM, terms("studio", B, price=Fraction(950)), terms("plain", "0x" + "c" * 40))
+    (operation,) = plan_settings(
+        wish(gateways=gateways, video_wei=Fraction(1400)), settings_seen(wish(gateways=gateways)), view()
+    ).operations
+    assert operation.notes == (("note", "daydream 800 wei, studio 950 wei: unchanged (negotiated)"),)
+
+
+def test_without_a_runtime_there_is_nothing_to_set():
+    assert plan_settings(wish(), settings_seen(wish(), process=None), view()).operations == ()
+    assert plan_settings(wish(), Unknown("silent", NOW), view()).operations == ()
+
+
+def test_a_value_that_was_applied_and_differs_now_is_drift():
+    changed = settings_seen(wish(video_wei=Fraction(1)))
+    plan = plan_settings(wish(), changed, view(applied={"runtime.pricing.video": "1200"}))
+    assert text_of(plan) == [
+        "~ runtime.pricing.video  1 wei -> 1200 wei per pixel (+119900.0 %) | drift, the runtime holds another "
+        "value than the files | none"
+    ]
+
+
+def test_a_gateway_that_was_never_declared_is_drift():
+    plan = plan_settings(
+        wish(), settings_seen(wish(gateways=(DAYDREAM,))), view(applied={"runtime.log": "info"})
+    )
+    assert [operation.origin.value for operation in plan.operations] == ["drift"]
+
+
+def test_a_relative_price_says_that_it_follows():
+    cheap = terms("daydream", A, price=Fraction(1020))
+    dear = terms("daydream", A, price=Fraction(1190))
+    plan = plan_settings(
+        wish(gateways=(dear,), relative=frozenset({"daydream"})),
+        settings_seen(wish(gateways=(cheap,))),
+        view(),
+    )
+    assert "changed, or the common price that it is a share of" in text_of(plan)[0]
+
+
+def _order(before, after):
+    plan = plan_settings(wish(**after), settings_seen(wish(**before)), view())
+    return {operation.id: operation.depends_on for operation in plan.operations}
+
+
+def test_a_limit_rises_before_reservations_grow():
+    more = replace(DAYDREAM, reserve=6)
+    order = _order({"gateways": (DAYDREAM,)}, {"gateways": (more,), "video": video(sessions=8)})
+    assert order["runtime.gateways.daydream"] == ("runtime.sessions",)
+    assert order["runtime.sessions"] == ()
+
+
+def test_a_limit_falls_after_reservations_shrink():
+    much = replace(DAYDREAM, reserve=4)
+    order = _order({"gateways": (much,)}, {"gateways": (DAYDREAM,), "video": video(sessions=1)})
+    assert order["runtime.sessions"] == ("runtime.gateways.daydream",)
+    assert order["runtime.gateways.daydream"] == ()
+
+
+def test_two_gateways_may_swap_their_addresses():
+    before = {"gateways": (terms("one", A), terms("two", B))}
+    after = {"gateways": (terms("one", B), terms("two", A))}
+    order = _order(before, after)
+    leave = {"runtime.gateways.one:leave", "runtime.gateways.two:leave"}
+    assert order.keys() == leave | {"runtime.gateways.one", "runtime.gateways.two"}
+    assert set(order["runtime.gateways.one"]) == leave
+    assert all(order[name] == () for name in leave)
+
+
+def test_every_field_that_a_serving_runtime_takes_is_a_setting():
+    """Held against the published schema's impact classes."""
+
+    def taken(schema, path):
+        for name, part in schema.get("properties", {}).items():
+            if part.get("x-impact") in {"none", "reload"}:
+                inside = [*part.get("properties", {})]
+                yield from ([(*path, name, each) for each in inside] or [(*path, name)])
+            elif "x-impact" not in part:
+                yield from taken(part, (*path, name))
+
+    known = set(FIELDS.values()) | set(MAPS.values())
+    for path in taken(load("runtime-spec"), ()):
+        assert path in known or path[:-1] in known, path
+
+
+def test_the_applied_values_are_those_of_the_document():
+    found = applied_settings(wish(), settings_seen(wish()))
+    assert found["runtime.sessions"] == 4
+    assert found["runtime.workers.cpu-0"] == {"device": "cpu", "threads": 1, "memoryBytes": 2 * GIB}
+    assert value_at(accepted(wish()), ("video", "sessions")) == 4
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [
+        ("1200", "1200 wei"),
+        ("11/20", "0.55 wei"),
+        ("1/3", "1/3 wei"),
+        ("1/1000", "0.001 wei"),
+        (None, "no price"),
+    ],
+)
+def test_prices_are_shown_exactly(price, expected):
+    assert wei(price) == expected
