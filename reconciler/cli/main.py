@@ -143,3 +143,7 @@ def _raise_terminated(_number: int, _frame: FrameType | None) -> None:
 def _abandon_stdout() -> None:
     """Nobody reads any more: nothing may complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

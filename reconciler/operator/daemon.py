@@ -55,6 +55,7 @@ class Daemon:
     version: str
     clock: Clock = field(default_factory=SystemClock)
     _received: signal.Signals | None = None
+    _leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     def run(self) -> int:
         """Until a signal or a stop; returns the exit code. Raises `ConfigError` or `LockHeld` at once."""
@@ -116,14 +117,15 @@ class Daemon:
             asyncio.create_task(_rotate(operator)),
         ]
         ending = asyncio.create_task(operator.ended.wait())
+        leaving = asyncio.create_task(self._leaving.wait())
         try:
-            await asyncio.wait({looping, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if operator.is_stopping:
-                await operator.ended.wait()
+            await asyncio.wait({looping, ending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if operator.is_stopping and not leaving.done():
+                await asyncio.wait({ending, leaving}, return_when=asyncio.FIRST_COMPLETED)
             elif looping.done():
                 looping.result()  # raises what broke the loop
         finally:
-            for task in (*beside, ending):
+            for task in (*beside, ending, leaving):
                 task.cancel()
             await self._end(looping)
             await asyncio.gather(*beside, return_exceptions=True)
@@ -153,6 +155,7 @@ class Daemon:
         self._received = number
         _LOG.info("operator.leaving", extra={"fields": {"signal": number.name, "children": "serve on"}})
         operator.loop.stop()
+        self._leaving.set()
 
 
 @contextlib.asynccontextmanager

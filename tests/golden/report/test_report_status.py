@@ -64,12 +64,12 @@ def test_events_are_valid_and_readable():
         sequence=7,
         at=NOW,
         name="operation.failed",
-        fields={"target": "edge.process", "reason": "exited 1", "duration_s": 0.25, "retry": None},
+        fields={"target": "edge.process", "detail": "exited 1", "duration_s": 0.25, "lane": "edge"},
     )
     schema_of("event").validate(event_json(event))
     assert render_event(event) == (
         "2027-01-15 08:00:00 UTC  operation.failed      "
-        'target=edge.process reason="exited 1" duration_s=0.25 retry=(none)'
+        'target=edge.process detail="exited 1" duration_s=0.25'
     )
 
 
