@@ -9,6 +9,9 @@ import pytest
 from spec_samples import MODELS, SMALLEST, write, write_everything
 
 from reconciler.cli.main import main
+from reconciler.spec.documents import Library
+from reconciler.spec.excerpts import masked_text
+from reconciler.spec.yaml_reader import read_yaml
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +149,48 @@ def test_a_file_of_errors_only_is_answered_as_well(tmp_path, capsys):
     code, out, _ = validate(capsys, path)
     assert code == 78
     assert "Invalid: 2000 errors" in out
+
+
+def test_a_declaration_leaves_the_machine_without_its_secrets(tmp_path):
+    path = write(
+        tmp_path,
+        node_yaml=f"""\
+service: {{uri: 'https://a:1', tls: {{certificate: c, key: {CANARY}}}}}  # {CANARY}
+# {CANARY}
+pasword: {CANARY}
+unknown: {{{CANARY}: {CANARY}, x: [{CANARY} {CANARY}, "{CANARY}: a, {CANARY}"]}}
+log: info
+log: {CANARY}
+notify:
+  to:
+    - {CANARY}
+    - |
+      {CANARY} {CANARY}
+      more {CANARY}
+  heartbeat: >-
+    {CANARY}
+video: {{preset: fast, preset: {CANARY}, sessions: 4}}
+""",
+    )
+    library = Library()
+    library.read(path, read_yaml)
+    text = masked_text(str(path), library)
+    assert CANARY not in text
+    assert "service: {uri: 'https://a:1', tls: {certificate: c, key: (sensitive)}}" in text
+    assert "video: {preset: fast, (sensitive): (sensitive), sessions: 4}" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "caret_under"),
+    [
+        ("notify: {to: ['${env:H}'], heartbeet: x}", "heartbeet"),
+        ("joins: {secret: hunter2hunter2, orchestrator: pool}", "pool"),
+        ("\tx", ""),
+    ],
+)
+def test_the_caret_stands_under_the_finding_although_values_are_masked(tmp_path, capsys, line, caret_under):
+    out = validate(capsys, write(tmp_path, node_yaml=line + "\n"))[1].splitlines()
+    carets = [index for index, text in enumerate(out) if text.strip() == "^"]
+    assert bool(carets) is bool(caret_under)
+    if caret_under:
+        assert any(out[index - 1][out[index].index("^") :].startswith(caret_under) for index in carets)
