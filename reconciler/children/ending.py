@@ -14,10 +14,15 @@ import fcntl
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 from reconciler.children.identity import Child, describe_status, identity_file, is_same_process
 from reconciler.layout import Layout
+
+
+_LOCK_TRIES = 20
+_LOCK_PAUSE_S = 0.005
 
 
 def signal_child(child: Child, number: signal.Signals) -> bool:
@@ -87,7 +92,7 @@ def _keep_ending(layout: Layout, child: Child, ending: str) -> None:
     except FileNotFoundError:
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         document = json.loads(os.pread(descriptor, 16_384, 0))
         if isinstance(document, dict) and document.get("pid") == child.pid:
             text = json.dumps({**document, "ending": ending}).encode() + b"\n"
@@ -97,6 +102,16 @@ def _keep_ending(layout: Layout, child: Child, ending: str) -> None:
         pass  # taken by a new launch, or torn: the ending is told to the caller all the same
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """The kernel may let go of a dead process's files a moment after its end is told."""
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_LOCK_PAUSE_S)
+    raise BlockingIOError
 
 
 @contextlib.contextmanager
