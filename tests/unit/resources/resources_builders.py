@@ -1,7 +1,10 @@
 """Values for the tests of resource kinds, and plans as text: one line per operation."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 from reconciler.core.kind import KindPlan, View
 from reconciler.core.values import Known, Operation, Source, digest
@@ -137,14 +140,37 @@ def measurement(preset="fast", sessions=4):
 
 
 def text_of(plan: KindPlan) -> list[str]:
-    return [_line(operation) for operation in plan.operations]
+    return [_lines(operation) for operation in plan.operations]
 
 
-def _line(operation: Operation) -> str:
+def assert_golden(name: str, plans: Mapping[str, KindPlan]) -> None:
+    """Compares with `tests/golden/resources`; `UPDATE_GOLDEN=1` stores it instead (then read the diff)."""
+    path = Path(__file__).parents[2] / "golden" / "resources" / f"{name}.txt"
+    text = "".join(_section(case, plan) for case, plan in plans.items())
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    assert text == path.read_text("utf-8")
+
+
+def _section(case: str, plan: KindPlan) -> str:
+    lines = [f"# {case}"]
+    for said in plan.diagnostics:
+        lines += [f"  {said.severity.value}: {said.summary}", f"    {said.detail}"]
+    lines += text_of(plan) or ["  (nothing to do)"]
+    return "\n".join(lines) + "\n\n"
+
+
+def _lines(operation: Operation) -> str:
     impact = operation.impact.value + (f": {operation.impact_note}" if operation.impact_note else "")
-    after = f" | after {', '.join(operation.depends_on)}" if operation.depends_on else ""
-    interrupts = f" | interrupts {operation.interrupts}" if operation.interrupts else ""
-    return (
-        f"{operation.action.symbol} {operation.target}  {operation.change.shown} | {operation.origin.value}, "
-        f"{operation.cause} | {impact}{interrupts}{after}"
-    )
+    if operation.interrupts:
+        impact += f" (interrupts {operation.interrupts})"
+    lines = [
+        f"  {operation.action.symbol} {operation.target}  {operation.change.shown}",
+        f"      {operation.origin.value}: {operation.cause}",
+        f"      impact {impact}",
+        *(f"      {label} {text}" for label, text in operation.notes),
+    ]
+    if operation.depends_on:
+        lines.append(f"      after {', '.join(operation.depends_on)}")
+    return "\n".join(lines)
