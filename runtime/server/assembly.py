@@ -79,8 +79,8 @@ class Runtime:
         self.tokens = Tokens(
             load_token_secret(spec.database), clock=time.time, random_bytes=secrets.token_bytes
         )
+        self.store = OwnStore(Path(spec.renditions), clock=time.time)  # first: it makes sure whose this is
         self.staging = Staging(Path(spec.renditions))
-        self.store = OwnStore(Path(spec.renditions), clock=time.time)
         self.outbound = Outbound(self.threads)
         self.targets = Targets(service_uri=lambda: self.accepted.spec.service_uri)
         self.admission = Admission(

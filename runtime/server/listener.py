@@ -30,6 +30,7 @@ class Listener:
     def __init__(self, program: Handler, path: str, *, mode: int) -> None:
         self._path = path
         self._mode = mode
+        self._inode = 0
         self._server = _Server(
             uvicorn.Config(
                 cast("ASGIApplication", program),
@@ -53,6 +54,7 @@ class Listener:
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         bound.bind(unfinished)
         os.chmod(unfinished, self._mode)
+        self._inode = os.stat(unfinished).st_ino
         bound.listen(_BACKLOG)
         bound.setblocking(False)
         os.rename(unfinished, self._path)
@@ -62,7 +64,8 @@ class Listener:
     async def stop(self, *, within_s: float) -> None:
         """Accept nothing more; return when the requests in flight have ended or the time is over."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+            if os.stat(self._path).st_ino == self._inode:  # a successor may have taken the path
+                os.unlink(self._path)
         self._server.config.timeout_graceful_shutdown = max(1, round(within_s))
         self._server.ask_to_exit()
         if self._serving is not None:

@@ -120,7 +120,9 @@ def test_an_idle_session_ends_and_its_files_go(tmp_path):
     with running(make_spec(tmp_path, sessionIdleSeconds=0.5)) as runtime:
         url = result_of(runtime.segment(make_order(runtime.token(), CLIP), CLIP)).data.segments[0].url
         path = url[url.index("/stream/") :]
-        assert runtime.get(path).status == 200
+        answer, head = runtime.get(path), runtime.get(path, "HEAD")
+        assert (answer.status, head.status, head.body) == (200, 200, b"")
+        assert head.headers["content-length"] == str(len(answer.body))
         wait_for(lambda: runtime.status()["sessions"]["live"] == 0)
         assert runtime.get(path).status == 404
 

@@ -132,10 +132,8 @@ def test_a_log_line_is_one_json_object():
 def test_two_processes_may_rotate_one_log(tmp_path):
     path = str(tmp_path / "x.log")
     old, new = (SharedFile(path, maxBytes=300, backupCount=3) for _ in range(2))
-    records = [
-        logging.LogRecord("x", logging.INFO, "f", 1, f"{n:03d}" + "x" * 50, (), None) for n in range(8)
-    ]
-    for record in records:
+    for n in range(8):
+        record = logging.LogRecord("x", logging.INFO, "f", 1, f"{n:03d}" + "x" * 50, (), None)
         old.emit(record)
         new.emit(record)
     for handler in (old, new):
