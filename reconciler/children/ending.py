@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from reconciler.children.identity import Child, describe_status, identity_file, is_same_process
 from reconciler.layout import Layout
 
-
 _LOCK_TRIES = 20
 _LOCK_PAUSE_S = 0.005
 

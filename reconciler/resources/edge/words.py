@@ -23,7 +23,9 @@ def why_start(desired: EdgeDesired, seen: EdgeObserved) -> Cause:
 
 
 def ended(seen: EdgeObserved) -> str:
-    return f"the edge {_past(seen.last_ending)}" if seen.last_ending else "the edge is not running"
+    if seen.last_generation == 0:
+        return "the edge is not running"
+    return f"the edge {_past(seen.last_ending)}" if seen.last_ending else "the edge has ended"
 
 
 def _past(ending: str) -> str:
