@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _SAMPLE_RATE = 48_000
 _TONE_HZ = 440
-_CLOCK = Fraction(1, 90_000)
 _START_S = 10  # decoding times before the first picture stay positive
 
 
@@ -47,6 +46,11 @@ class Clip:
     @property
     def frames_per_segment(self) -> int:
         return max(1, round(self.segment_s * self.fps))
+
+    @property
+    def first_frame(self) -> int:
+        """The number of the first picture on the time line."""
+        return round(self.start_s * self.fps)
 
 
 def make_segments(clip: Clip) -> Iterator[bytes]:
@@ -85,15 +89,16 @@ def _mux(clip: Clip, pictures: list[VideoFrame], first: int, tone: _Tone | None)
         video = _video_stream(output, clip)
         audio = _audio_stream(output) if tone else None
         for offset, picture in enumerate(pictures):
-            picture.pts = round((clip.start_s + (first + offset) / clip.fps) / _CLOCK)
-            picture.time_base = _CLOCK
+            picture.pts = clip.first_frame + first + offset
+            picture.time_base = 1 / clip.fps  # the encoder writes it into the stream as its frame rate
+            picture.duration = 1
             picture.pict_type = PictureType.NONE  # the source marks every picture as a key frame
             for packet in video.encode(picture):
                 output.mux(packet)
         for packet in video.encode(None):
             output.mux(packet)
         if tone and audio:
-            for packet in tone.until(clip.start_s + Fraction(first + len(pictures)) / clip.fps):
+            for packet in tone.until(Fraction(clip.first_frame + first + len(pictures)) / clip.fps):
                 packet.stream = audio
                 output.mux(packet)
     return target.getvalue()
@@ -105,7 +110,7 @@ def _video_stream(output: OutputContainer, clip: Clip) -> VideoStream:
     stream.width, stream.height = clip.width, clip.height
     stream.pix_fmt = clip.pixel_format
     stream.bit_rate = clip.bitrate
-    stream.codec_context.time_base = _CLOCK
+    stream.codec_context.time_base = 1 / clip.fps
     stream.codec_context.gop_size = max(clip.frames_per_segment, 1)
     stream.codec_context.thread_count = 1
     return stream
@@ -129,7 +134,7 @@ class _Tone:
         self._encoder.format = "fltp"
         self._encoder.time_base = Fraction(1, _SAMPLE_RATE)
         self._encoder.open()
-        self._at = clip.start_s * _SAMPLE_RATE
+        self._at = round(clip.first_frame / clip.fps * _SAMPLE_RATE)
         self._frames = _samples()
 
     def until(self, end_s: Fraction) -> Iterator[av.Packet[AudioStream]]:
