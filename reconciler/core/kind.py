@@ -87,8 +87,8 @@ class Kind(Generic[D]):
     """One line of the registry. `phase` orders kinds that do not depend on each other.
 
     `conditions` turns an observation into conditions (pure), where True is good: `EdgeServing`,
-    `CertificateValid`. The core fills in `last_transition_at`; kinds give `view.now`. Those of a type named in
-    `advisory` are told and do not count against health; nor does an Unknown whose reason is `NOT_MEASURABLE`.
+    `CertificateValid`. The core fills in `last_transition_at`; kinds give `view.now`. Types named in
+    `advisory` are told and do not count against health; nor does an Unknown for reason `NOT_MEASURABLE`.
 
     `targets` maps every target that the kind wants now to the value it wants, the same that its planner gives
     to `View.origin` (pure; not called with `Unknown`). Their digests are remembered as applied once no
