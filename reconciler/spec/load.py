@@ -133,12 +133,11 @@ def _examine_models(
     tree = fold_keys(tree)
     problems = check_tree(tree, MODELS, Severity.WARNING)
     found = [problem.diagnostic for problem in problems]
-    healthy = mend(tree, problems, MODELS).root
-    if problems and not is_valid(healthy, MODELS):
+    mended = mend(tree, problems, MODELS)
+    if problems and not is_valid(mended.root, MODELS):
         return (), None, found
-    faulty = any(problem.fault is not Fault.UNKNOWN_KEY for problem in problems)
-    found.extend([] if faulty else check_models(healthy))
-    return build_models(healthy, path.parent), healthy, found
+    found.extend(check_models(mended))
+    return build_models(mended.root, path.parent), mended.root, found
 
 
 def _has_error(found: Iterable[Diagnostic]) -> bool:

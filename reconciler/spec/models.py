@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.core.values import Diagnostic
+from reconciler.spec.mend import Mended
 from reconciler.spec.prices import Currency, Model, Price
 from reconciler.spec.secrets import has_reference, parse_template
 from reconciler.spec.sentences import clipped, error, warning
@@ -48,10 +49,13 @@ def _folded(item: Node, spelling: Mapping[str, str]) -> Node:
     return replace(item, entries=entries)
 
 
-def check_models(root: Node) -> Iterator[Diagnostic]:
-    """Rules between the fields and the entries of a tree that has passed the vocabulary."""
+def check_models(mended: Mended) -> Iterator[Diagnostic]:
+    """Rules between the fields and the entries of a file; entries with a fault are passed over."""
+    root = mended.root
     first: dict[str, Model] = {}
     for index, model in enumerate(build_models(root, Path())):
+        if not mended.intact(f"[{index}]"):
+            continue
         yield from _check_entry(root, index, model)
         other = model if model.gateway is not None else first.setdefault(model.key, model)
         if other.warm != model.warm:

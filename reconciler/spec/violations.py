@@ -212,7 +212,9 @@ def _translate_bound(violation: _Violation) -> Iterator[Problem]:
         "maxLength": f"the text has {count} characters, {violation.rule} at most",
         "uniqueItems": "an item stands twice in the list",
     }
-    yield violation.tell(words.get(violation.keyword, f"{violation.shown} is not valid here"), "")
+    bounds = {"minimum": f"{violation.rule} or more", "maximum": f"{violation.rule} or less"}
+    why = words.get(violation.keyword, f"{violation.shown} is not valid here")
+    yield violation.tell(why, bounds.get(violation.keyword, ""))
 
 
 _TRANSLATORS: Final[Mapping[str, Callable[[_Violation], Iterator[Problem]]]] = {
