@@ -27,15 +27,18 @@ async def check_discovery(patient: Patient) -> Outcome:
     try:
         patient.offer = await patient.gateway.discover(needs_of(PROFILES))
     except CallRefused as error:
-        cause = (
-            "every video session is taken"
-            if texts.ORCHESTRATOR_CAPPED in error.text
-            else "the node refuses this gateway"
-        )
-        return failed(str(error), cause, "`reconcile refusals` counts what was refused and why")
+        return failed(str(error), _refused_because(error.text), "`reconcile refusals` and `status` say more")
     except TransportError as error:
         return failed(str(error), "gRPC does not reach the runtime", "`reconcile status` shows its parts")
     return passed(f"answered in {patient.offer.latency_s * 1000:.0f} ms, handshake included")
+
+
+def _refused_because(text: str) -> str:
+    if texts.ORCHESTRATOR_CAPPED in text:
+        return "every video session is taken"
+    if texts.NO_TRANSCODERS in text or texts.TRANSCODER_UNAVAILABLE in text:
+        return "no video worker is ready"
+    return "the node refuses this gateway"
 
 
 async def check_latency(patient: Patient) -> Outcome:

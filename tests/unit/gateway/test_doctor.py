@@ -297,3 +297,8 @@ def test_the_verb_fails_for_a_node_that_is_not_there(
 def test_an_address_that_is_none_is_a_usage_error(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--against", "https://a:1", "--address", address]) == 64
     assert "40 hexadecimal digits" in capsys.readouterr().err
+
+
+async def test_a_node_without_workers_says_so(toy: Toy) -> None:
+    toy.node.call_error = "Invalid orchestrator request: no transcoders available"
+    assert (await findings(toy.uri))["discovery"].outcome.cause == "no video worker is ready"
