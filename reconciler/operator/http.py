@@ -101,7 +101,7 @@ class HttpDoor:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is None or len(self._connections) >= MOST_CONNECTIONS:
-            writer.close()
+            await _hang_up(writer)
             return
         self._connections.add(task)
         try:
@@ -109,8 +109,14 @@ class HttpDoor:
         except (TimeoutError, ConnectionError, h11.ProtocolError, asyncio.CancelledError):
             pass  # the peer is gone, slow or wrong, or the door closes: there is nobody to tell
         finally:
+            await _hang_up(writer)
             self._connections.discard(task)
-            writer.close()
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 def _make_way(path: Path) -> None:
