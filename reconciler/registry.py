@@ -159,7 +159,7 @@ def _presets(desired: PresetsDesired, world: ServingWorld, facts: Facts) -> _Ent
         conditions=presets_plan.conditions_presets,
         targets=presets_plan.applied_presets,
         needs=_GROUND,
-        advisory=frozenset({"PresetMeasured"}),
+        advisory=presets_plan.ADVISORY,
     )
     calibration = CalibrationProgram(facts.clock.now, child_environment(facts.environment))
     return _Entry(

@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 from reconciler.core.values import Known, Observation, Unknown
 from reconciler.resources.presets.state import PresetsObserved
+from reconciler.serving.control import ControlUnreachable, RuntimeControl
 from reconciler.serving.instances import Instances
 from reconciler.serving.spec import Document
 from reconciler.serving.wish import Surroundings
@@ -17,6 +18,8 @@ class PresetsWorld(Protocol):
     def now(self) -> float: ...
 
     def instances(self) -> Instances: ...
+
+    def control(self, generation: int) -> RuntimeControl: ...
 
     def handed_over(self, generation: int) -> Document | None: ...
 
@@ -34,7 +37,7 @@ class PresetsObserver:
             seen = PresetsObserved(
                 surroundings=await world.surroundings(),
                 may_measure=may_measure(instances),
-                serving_preset=_preset(world, instances.serving),
+                serving_preset=await _preset(world, instances.serving),
             )
         except OSError as error:
             return Unknown(f"it cannot be told whether a runtime serves: {error}", world.now())
@@ -46,7 +49,12 @@ def may_measure(instances: Instances) -> bool:
     return not instances.alive and not instances.crashed
 
 
-def _preset(world: PresetsWorld, generation: int | None) -> str | None:
-    handed = world.handed_over(generation) if generation is not None else None
-    video = (handed or {}).get("video")
+async def _preset(world: PresetsWorld, generation: int | None) -> str | None:
+    if generation is None:
+        return None
+    try:
+        document: Document | None = await world.control(generation).spec()
+    except ControlUnreachable:
+        document = world.handed_over(generation)
+    video = (document or {}).get("video")
     return cast("str | None", video.get("preset")) if isinstance(video, dict) else None

@@ -30,6 +30,10 @@ LANE = "runtime"
 """The runtime's own lane: nothing of the runtime happens meanwhile, and the runtime starts after it."""
 
 
+ADVISORY = frozenset({"PresetMeasured"})
+"""A node that serves with an unmeasured preset serves."""
+
+
 def plan_presets(desired: PresetsDesired, observed: Observation, view: View) -> KindPlan:
     seen = _seen(observed)
     if seen is None or not desired.wish.wants_measurement(seen.surroundings.gpus):
