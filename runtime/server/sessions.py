@@ -42,10 +42,6 @@ class Session:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
-    def running(self) -> int:
-        return int(self._is_running)
-
-    @property
     def queued(self) -> int:
         return len(self._waiting)
 

@@ -31,7 +31,6 @@ from runtime.video.uploads import FormStorage
 
 _SMALLEST_RENDITION_BYTES = 25
 _MAKER_OFFCHAIN = "offchain"
-_log = logging.getLogger("runtime.video.work")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

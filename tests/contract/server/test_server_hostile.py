@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import random
 import socket
@@ -170,6 +171,51 @@ def test_a_uri_that_leads_inside_is_refused(runtime, uri):
     assert (answer.status, answer.text) in {(400, "BadRequest\n"), (500, "Internal Server Error\n")}
 
 
+class Origin(BaseHTTPRequestHandler):
+    """Serves the clip, and what a source may do wrong."""
+
+    def do_GET(self):
+        status, body = {"/clip.ts": (200, CLIP), "/big": (200, bytes(2_000_001))}.get(self.path, (404, b""))
+        self.send_response(302 if self.path == "/moved" else status)
+        self.send_header("location", "/clip.ts")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        return
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/clip.ts", 200), ("/moved", 400), ("/none", 400), ("/big", 500)],
+)
+def test_a_segment_may_be_fetched_from_the_node_itself(tmp_path, path, expected):
+    with serving(Origin) as origin:
+        spec = make_spec(tmp_path, bodyBytes=2_000_000)
+        spec["service"]["uri"] = f"http://127.0.0.1:{origin.server_port}"
+        with running(spec) as runtime:
+            uri = f"{spec['service']['uri']}{path}".encode()
+            answer = runtime.segment(make_order(runtime.token(), CLIP), uri, content_type=URI)
+            assert answer.status == expected
+            if expected == 200:
+                assert [s.pixels for s in result_of(answer).data.segments] == [432_000]
+
+
+@contextlib.contextmanager
+def serving(handler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 def test_a_dead_worker_costs_no_segment(tmp_path):
     with running(make_spec(tmp_path, workers=2)) as runtime, ThreadPoolExecutor(1) as threads:
         token = runtime.token()
@@ -198,14 +244,9 @@ class Store(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def store():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
-    server.forms, server.reply = [], (204, b"")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Store) as server:
+        server.forms, server.reply = [], (204, b"")
+        yield server
 
 
 def with_storage(order, store, kind=pb.OSInfo.S3):
