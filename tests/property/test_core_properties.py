@@ -28,6 +28,8 @@ from reconciler.core.values import (
 )
 from tests.simulation.synthetic import Crash, Wanted, World, synthetic_kind, synthetic_node
 
+QUICK = settings(deadline=None)  # a busy machine is no failure
+SLOW = settings(deadline=None, max_examples=50)
 KINDS = ("a", "b", "c")
 NAMES = tuple("uvwxyz")
 VALUES = st.one_of(st.integers(0, 3), st.lists(st.integers(0, 2), max_size=2))
@@ -73,6 +75,7 @@ def shuffled(mapping, random):
     return {key: mapping[key] for key in keys}
 
 
+@QUICK
 @given(wishes(), worlds, blindness, st.randoms(use_true_random=False))
 def test_equal_inputs_give_equal_bytes_in_whatever_order_they_are_declared(wanted, there, blind, random):
     plan = make_plan(desired_of(wanted), observed(there, blind), Memory(), now=1.0)
@@ -85,6 +88,7 @@ def test_equal_inputs_give_equal_bytes_in_whatever_order_they_are_declared(wante
     assert text_of(again) == text_of(plan)
 
 
+@QUICK
 @given(wishes(), worlds, blindness)
 def test_every_step_stands_after_those_it_depends_on_and_waits_where_they_do(wanted, there, blind):
     plan = make_plan(desired_of(wanted), observed(there, blind), Memory(), now=1.0)
@@ -98,6 +102,7 @@ def test_every_step_stands_after_those_it_depends_on_and_waits_where_they_do(wan
         seen[step.operation.id] = step.standing
 
 
+@QUICK
 @given(wishes(), worlds, blindness)
 def test_what_cannot_be_seen_is_neither_touched_nor_leant_on(wanted, there, blind):
     plan = make_plan(desired_of(wanted), observed(there, blind), Memory(), now=1.0)
@@ -108,6 +113,7 @@ def test_what_cannot_be_seen_is_neither_touched_nor_leant_on(wanted, there, blin
             assert not [name for name in step.operation.depends_on if name.split(".")[0] in blind]
 
 
+@QUICK
 @given(wishes(), worlds, st.sets(st.sampled_from(KINDS), min_size=1))
 def test_a_selection_runs_nothing_outside_and_nothing_whose_dependency_is_outside(wanted, there, only):
     whole = make_plan(desired_of(wanted), observed(there), Memory(), now=1.0)
@@ -120,6 +126,7 @@ def test_a_selection_runs_nothing_outside_and_nothing_whose_dependency_is_outsid
             assert all(name in ready or name not in planned for name in step.operation.depends_on)
 
 
+@QUICK
 @given(wishes(), worlds, st.sets(st.sampled_from([f"{k}.{v}" for k in KINDS for v in ("update", "delete")])))
 def test_what_is_protected_is_never_ready(wanted, there, protect):
     policy = Policy(protect=frozenset(protect))
@@ -129,6 +136,7 @@ def test_what_is_protected_is_never_ready(wanted, there, protect):
             assert step.standing in {Standing.BLOCKED, Standing.WAITING}
 
 
+@QUICK
 @given(wishes(), worlds, st.floats(0, 100), st.one_of(st.none(), st.floats(0, 100)))
 def test_suspended_nothing_is_ready_until_the_suspension_ends(wanted, there, now, until):
     memory = Memory(suspension=Suspension(reason="r", by="b", since=0.0, until=until))
@@ -140,6 +148,7 @@ def test_suspended_nothing_is_ready_until_the_suspension_ends(wanted, there, now
         assert plan.steps == free.steps
 
 
+@QUICK
 @given(wishes(), worlds, st.integers(1, 5), st.booleans(), st.booleans())
 def test_a_veto_holds_for_this_difference_under_this_declared_state_only(wanted, there, count, final, same):
     desired = desired_of(wanted)
@@ -168,6 +177,7 @@ def test_a_veto_holds_for_this_difference_under_this_declared_state_only(wanted,
             assert step.standing is Standing.READY or step.reason.startswith("waits for")
 
 
+@QUICK
 @given(st.permutations([f"a.{name}" for name in NAMES]))
 def test_a_cycle_is_an_error_that_names_its_members(order):
     ring = {
@@ -202,6 +212,7 @@ def copied(there):
     return {kind: dict(things) for kind, things in there.items()}
 
 
+@QUICK
 @given(wishes(), worlds)
 def test_the_plan_after_one_faultless_converge_is_empty(wanted, there):
     async def story():
@@ -224,7 +235,7 @@ fault_lists = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@SLOW
 @given(wishes(), worlds, fault_lists, blindness)
 def test_the_loop_converges_once_faults_end_and_blind_kinds_are_seen_again(wanted, there, faults, blind):
     async def story():
@@ -251,7 +262,7 @@ def copied_lists(faults):
     return {target: list(names) for target, names in faults.items()}
 
 
-@settings(deadline=None, max_examples=50)
+@SLOW
 @given(wishes(), worlds, st.lists(st.sampled_from(["crash-before", "crash-after"]), max_size=4), st.data())
 def test_operators_that_die_while_acting_are_followed_by_one_that_converges(wanted, there, deaths, data):
     targets = [f"{kind}.{name}" for kind, wish in wanted.items() for name in wish.values]
@@ -279,6 +290,7 @@ def test_operators_that_die_while_acting_are_followed_by_one_that_converges(want
     assert journal.memory().open_intents == ()
 
 
+@QUICK
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
 def test_drift_is_told_from_change_along_any_history_of_files(history):
     """The same file again with another world is drift; another file is a change."""

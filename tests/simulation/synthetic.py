@@ -42,11 +42,15 @@ class Crash(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`after` maps a target to those it depends on; `sharp` targets cannot be repeated harmlessly."""
+    """`after` maps a target to those it depends on; `sharp` targets cannot be repeated harmlessly.
+
+    Each target has a lane of its own unless `lane` names one for all.
+    """
 
     values: Mapping[str, object]
     after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sharp: frozenset[str] = frozenset()
+    lane: str = ""
 
 
 def target_of(kind: str, name: str) -> TargetId:
@@ -83,7 +87,7 @@ def _operation(kind: str, name: str, there: Mapping[str, object], desired: Wante
         origin=origin,
         cause=Cause("the value changed" if origin is Origin.DECLARED else "the world moved"),
         change=Change(before=there.get(name), after=after),
-        lane=target,
+        lane=desired.lane or target,
         impact=Impact.NONE,
         reversible=name not in desired.sharp,
         depends_on=tuple(OperationId(d) for d in desired.after.get(name, ())),

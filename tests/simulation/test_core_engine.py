@@ -313,7 +313,29 @@ def test_an_irreversible_act_of_unknown_end_is_not_repeated_but_settled_by_looki
     assert memory.open_intents == ()
 
 
-def test_operations_of_one_lane_never_overlap_and_lanes_run_side_by_side():
+def test_operations_of_one_lane_never_overlap():
+    world = World()
+    kinds = [synthetic_kind(name, Wanted({f"x{i}": 1 for i in range(5)}, lane="one")) for name in "ab"]
+    report = converge(synthetic_engine(world, *kinds))
+    assert report.exit_code is Exit.OK
+    assert world.most_overlapping == 1
+
+
+def test_a_lane_holds_between_runs_that_overlap():
+    async def story():
+        world = World()
+        kinds = [synthetic_kind(name, Wanted({"x": 1}, lane="one")) for name in "ab"]
+        engine = synthetic_engine(world, *kinds)
+        runs = [engine.converge(only=frozenset({name})) for name in "ab"]
+        await asyncio.gather(*runs)
+        return world
+
+    world = run_virtual(story())
+    assert world.there == {"a": {"x": 1}, "b": {"x": 1}}
+    assert world.most_overlapping == 1
+
+
+def test_lanes_run_side_by_side_up_to_a_bound():
     world = World()
     wanted = Wanted({f"x{i}": 1 for i in range(30)})
     report = converge(synthetic_engine(world, synthetic_kind("a", wanted)))
