@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from reconciler.children import observe_children
 from reconciler.core.clock import Clock, SystemClock
 from reconciler.layout import Layout
+from reconciler.resources.address_limit.nft import Nft, PacketFilter
 from reconciler.resources.gpus.nvml import NvmlInventory
 from reconciler.resources.runtime.program import library_versions, read_program
 from reconciler.resources.runtime.state import Program
@@ -24,7 +25,10 @@ _MOST_ANCESTORS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """`libraries`: versions whose change makes a measurement worthless. `environment`: the operator's own."""
+    """`libraries`: versions whose change makes a measurement worthless. `environment`: the operator's own.
+
+    Without `packets` the packet filter is no part of the node.
+    """
 
     machine: Machine
     program: Program
@@ -32,6 +36,7 @@ class Facts:
     clock: Clock
     environment: Mapping[str, str]
     gpus: GpuInventory
+    packets: PacketFilter | None = None
 
 
 def read_facts(layout: Layout) -> Facts:
@@ -43,6 +48,7 @@ def read_facts(layout: Layout) -> Facts:
         clock=SystemClock(),
         environment=os.environ,
         gpus=NvmlInventory(lambda pid: is_ours(layout, pid)),
+        packets=Nft(),
     )
 
 

@@ -15,6 +15,11 @@ from reconciler.core.kind import Actor, Kind, Observer
 from reconciler.core.node import Node, Policy
 from reconciler.facts import Facts, read_facts
 from reconciler.layout import Layout
+from reconciler.resources.address_limit import plan as address_limit_plan
+from reconciler.resources.address_limit import state as address_limit_state
+from reconciler.resources.address_limit.act import AddressLimitActor
+from reconciler.resources.address_limit.nft import PacketFilter
+from reconciler.resources.address_limit.observe import AddressLimitObserver
 from reconciler.resources.certificate import plan as certificate_plan
 from reconciler.resources.certificate import state as certificate_state
 from reconciler.resources.certificate.act import CertificateActor
@@ -110,6 +115,9 @@ def _entries(declaration: Declaration, layout: Layout, facts: Facts) -> Iterator
         yield _runtime(RuntimeDesired(wish=wish, program=facts.program), world, facts)
     if (edge := edge_state.desire(declaration, layout, find_envoy())) is not None:
         yield _edge(edge, layout, facts)
+    limit = address_limit_state.desire(declaration, layout)
+    if limit is not None and facts.packets is not None:
+        yield _address_limit(limit, facts.packets, facts)
 
 
 def _data_directory(desired: data_state.DataDesired, facts: Facts) -> _Entry:
@@ -191,6 +199,20 @@ def _runtime(desired: RuntimeDesired, world: ServingWorld, facts: Facts) -> _Ent
     )
     processes = RuntimeProcesses(world, desired.wish.node, child_environment(facts.environment))
     return _Entry(kind, RuntimeObserver(world), lambda: RuntimeActor(processes, desired))
+
+
+def _address_limit(
+    desired: address_limit_state.AddressLimitDesired, packets: PacketFilter, facts: Facts
+) -> _Entry:
+    kind = Kind(
+        name=address_limit_state.KIND,
+        phase=6,
+        desired=desired,
+        plan=address_limit_plan.plan_address_limit,
+        targets=address_limit_plan.targets,
+    )
+    observer = AddressLimitObserver(desired, packets, facts.clock)
+    return _Entry(kind, observer, lambda: AddressLimitActor(desired, packets))
 
 
 def _edge(desired: edge_state.EdgeDesired, layout: Layout, facts: Facts) -> _Entry:

@@ -18,6 +18,9 @@ from reconciler.children import Child, end_child, forget_dead, observe_children
 from reconciler.core.clock import Clock
 from reconciler.core.errors import ApplyError
 from reconciler.layout import Layout
+from reconciler.resources.address_limit.act import remove_limit
+from reconciler.resources.address_limit.nft import Nft
+from reconciler.resources.address_limit.state import table_of
 from reconciler.resources.edge.admin import SocketAdmin
 from reconciler.resources.edge.stop import stop_edge
 from reconciler.serving.control import ControlUnreachable, HttpRuntimeControl, OlderGeneration, SpecRejected
@@ -54,6 +57,7 @@ class Stopping:
             self.tell("edge: ending")
             await stop_edge(self.layout, SocketAdmin(), drain_s=_EDGE_GRACE_S)
             self.tell("edge: ended")
+        await remove_limit(table_of(self.layout), Nft())
         await self._all(self._end(child, _OTHER_GRACE_S) for child in others)
         left = [child.name for child in observe_children(self.layout) if child.alive]
         if left:

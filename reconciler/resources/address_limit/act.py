@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.core.errors import Transient
 from reconciler.core.values import Operation
 from reconciler.resources.address_limit.nft import FilterUnavailable, PacketFilter
 from reconciler.resources.address_limit.observe import look
 from reconciler.resources.address_limit.plan import precondition
-from reconciler.resources.address_limit.rules import script
+from reconciler.resources.address_limit.rules import removal, script
 from reconciler.resources.address_limit.state import AddressLimitDesired
 
 
@@ -34,12 +34,12 @@ class AddressLimitActor:
         return operation.change.shown
 
 
-async def remove_limit(desired: AddressLimitDesired, packets: PacketFilter) -> bool:
+async def remove_limit(table: str, packets: PacketFilter) -> bool:
     """For the node's end. Whether there was a table of ours; a packet filter out of reach has none."""
     try:
-        if await packets.listing(desired.table) is None:
+        if await packets.listing(table) is None:
             return False
-        await packets.run(script(replace(desired, connections=0)))
+        await packets.run(removal(table))
     except FilterUnavailable:
         return False
     return True

@@ -17,13 +17,11 @@ _ADDRESSES = 65_535
 
 def script(desired: AddressLimitDesired) -> str:
     """Replaces the table in one transaction, or removes it where there is no limit."""
-    # adding first makes deleting valid whether there is one or not
-    gone = f"add table inet {desired.table}\ndelete table inet {desired.table}\n"
     if not desired.connections:
-        return gone
+        return removal(desired.table)
     over = f"ct count over {desired.connections}"
     new = f'iifname != "lo" tcp dport {desired.port} ct state new'
-    return f"""{gone}table inet {desired.table} {{
+    return f"""{removal(desired.table)}table inet {desired.table} {{
   set four {{ type ipv4_addr; size {_ADDRESSES}; flags dynamic; }}
   set six {{ type ipv6_addr; size {_ADDRESSES}; flags dynamic; }}
   chain input {{
@@ -33,6 +31,11 @@ def script(desired: AddressLimitDesired) -> str:
   }}
 }}
 """
+
+
+def removal(table: str) -> str:
+    """Adding it first makes deleting valid whether there is one or not."""
+    return f"add table inet {table}\ndelete table inet {table}\n"
 
 
 def limit_of(listing: dict[str, Any]) -> Limit:

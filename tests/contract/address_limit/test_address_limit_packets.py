@@ -130,5 +130,5 @@ async def test_rules_of_another_hand_in_our_table_are_drift(net):
 async def test_a_stopped_node_leaves_no_table(net):
     packets = Nft(("ip", "netns", "exec", net.node))
     await _converge(net, 2)
-    assert await remove_limit(_desired(2), packets)
-    assert not await remove_limit(_desired(2), packets)
+    assert await remove_limit("orchestrator_test", packets)
+    assert not await remove_limit("orchestrator_test", packets)
