@@ -1,4 +1,4 @@
-"""Proves that a device transcodes: a made-up second of video through the real path, four renditions.
+"""Proves that a device transcodes: half a made-up second of video through the real path, four renditions.
 
 Run by each worker before it says it is ready, so a GPU that is declared but broken is never advertised. The
 reason that comes out is for people.
@@ -6,16 +6,11 @@ reason that comes out is for people.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
-
-import av
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from livepeer.wire.profiles import Codec, VideoProfile
 from runtime.video.codec.devices import Device
+from runtime.video.codec.sample import write_sample
 from runtime.video.codec.transcode import transcode
 from runtime.video.jobs import TranscodeError, TranscodeJob
 
@@ -29,7 +24,7 @@ def failing_reason(device: Device, directory: Path) -> str | None:
     """Why the device cannot be used, or None where it can. Writes into `directory` and cleans up."""
     source = directory / "selftest.ts"
     try:
-        write_sample(source)
+        write_sample(source, size=_SIZE, frames=_FRAMES, rate=_RATE, bitrate=1_000_000)
         for codec in (Codec.H264, Codec.H265) if device.is_hardware else (Codec.H264,):
             _check(source, directory, device, codec)
     except TranscodeError as error:
@@ -60,27 +55,3 @@ def _check(source: Path, directory: Path, device: Device, codec: Codec) -> None:
     counts = {rendition.frames for rendition in result.renditions}
     if counts != {_FRAMES}:
         raise TranscodeError("wrong number of frames", f"{sorted(counts)} instead of {_FRAMES}")
-
-
-def write_sample(path: Path) -> None:
-    """Half a second of moving gradients, H.264 in MPEG-TS, encoded in software."""
-    with av.open(str(path), "w", format="mpegts") as container:
-        stream = container.add_stream("libx264", rate=_RATE, options={"preset": "ultrafast"})
-        if not isinstance(stream, VideoStream):
-            raise TranscodeError("Encoder not found", "libx264")
-        stream.width, stream.height = _SIZE
-        stream.pix_fmt = "yuv420p"
-        for frame in _frames():
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-
-
-def _frames() -> Iterator[VideoFrame]:
-    for index in range(_FRAMES):
-        frame = VideoFrame(*_SIZE, "yuv420p")
-        for number, plane in enumerate(frame.planes):
-            row = bytes((column * 2 + index * (5 + number)) % 256 for column in range(plane.line_size))
-            plane.update(row * plane.height)
-        frame.pts = index
-        frame.time_base = Fraction(1, _RATE)
-        yield frame

@@ -7,6 +7,7 @@ strictly increasing timestamps. Called by `transcode`; writes nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from runtime.video.jobs import TranscodeError
 LONGEST_S = 300
 _FORMATS = "mpegts,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,flv"
 _VIDEO_CODECS = frozenset({"h264", "hevc", "vp8", "vp9"})
+_MOST_DECODER_THREADS = 4  # each holds a frame; the encoders have the rest of the cores
 _WITHOUT_FRAMES = "the video stream has no frames"
 
 
@@ -175,5 +177,6 @@ def _checked(container: InputContainer, device: Device) -> Source:
     if not device.takes(context.pix_fmt):
         raise TranscodeError(texts.UNSUPPORTED_PIXEL_FORMAT, context.pix_fmt)
     context.options = {"max_pixels": str(LARGEST_INPUT_PX)}
-    context.thread_count = 1
+    context.thread_count = 1 if device.is_hardware else min(_MOST_DECODER_THREADS, (os.cpu_count() or 1) + 1)
+    context.thread_type = "FRAME"
     return Source(container, video, audio)
