@@ -23,12 +23,16 @@ _ENTRIES_KEPT = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One result. `summary` is for people: what was measured, on what, how fast. `at` is unix seconds."""
+    """One result. `summary` is for people: what was measured, on what, how fast. `at` is unix seconds.
+
+    `holds` is false where even the fastest preset cannot keep up with so many sessions.
+    """
 
     preset: str
     sessions: int
     summary: str
     at: float
+    holds: bool = True
 
 
 Cache = Mapping[str, Measurement]
@@ -70,7 +74,13 @@ def write_cache(path: Path, cache: Cache) -> None:
 
 
 def _entry(found: Measurement) -> dict[str, object]:
-    return {"preset": found.preset, "sessions": found.sessions, "summary": found.summary, "at": found.at}
+    return {
+        "preset": found.preset,
+        "sessions": found.sessions,
+        "summary": found.summary,
+        "at": found.at,
+        "holds": found.holds,
+    }
 
 
 def _parse(value: object) -> Measurement | None:
@@ -81,5 +91,11 @@ def _parse(value: object) -> Measurement | None:
             "summary": str(summary),
             "at": float() | int() as at,
         }:
-            return Measurement(preset=preset, sessions=sessions, summary=summary, at=float(at))
+            return Measurement(
+                preset=preset,
+                sessions=sessions,
+                summary=summary,
+                at=float(at),
+                holds=value.get("holds") is not False,
+            )
     return None

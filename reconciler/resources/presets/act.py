@@ -103,7 +103,13 @@ def _parse(output: bytes, sessions: int, at: float) -> Measurement:
     preset, summary = found.get("preset"), found.get("summary")
     if not isinstance(preset, str):
         raise Transient("measuring presets named no preset")
-    return Measurement(preset=preset, sessions=sessions, summary=str(summary or ""), at=at)
+    return Measurement(
+        preset=preset,
+        sessions=sessions,
+        summary=str(summary or ""),
+        at=at,
+        holds=found.get("holds") is not False,
+    )
 
 
 @contextlib.asynccontextmanager

@@ -58,7 +58,8 @@ def conditions_presets(desired: PresetsDesired, observed: Observation, view: Vie
         return ()
     found = desired.wish.measured(seen.surroundings)
     if found:
-        return (_condition(Truth.TRUE, "Measured", f"{found.preset}: {found.summary}", view),)
+        status, reason = (Truth.TRUE, "Measured") if found.holds else (Truth.FALSE, "TooSlow")
+        return (_condition(status, reason, f"{found.preset}: {found.summary}", view),)
     present = seen.serving_preset
     kept = f"{present} is kept; " if present else ""
     message = f"{kept}the preset was not measured for {_sessions(desired, seen)} on this machine and version"

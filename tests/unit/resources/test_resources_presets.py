@@ -1,6 +1,7 @@
 """Measuring presets: when, when not, and what is kept of it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,8 @@ def test_nothing_is_measured_while_it_serves():
 def test_conditions_say_what_was_measured_or_that_nothing_was():
     (good,) = conditions_presets(AUTO, seen({KEY: measurement()}), view())
     assert (good.status.value, good.message) == ("True", "fast: holds 1.4 of real time")
+    (slow,) = conditions_presets(AUTO, seen({KEY: replace(measurement(), holds=False)}), view())
+    assert (slow.status.value, slow.reason) == ("False", "TooSlow")
     (bad,) = conditions_presets(AUTO, seen(free=False, serving="faster"), view())
     assert (bad.status.value, bad.reason) == ("False", "NotMeasured")
     assert bad.message.startswith("faster is kept")
