@@ -41,17 +41,26 @@ Excerpts = Mapping[Source, Excerpt]
 def excerpts_of(found: Iterable[Diagnostic], library: Library) -> Excerpts:
     """The line of each finding's place, where it can be shown."""
     places = {diagnostic.source for diagnostic in found if diagnostic.source is not None}
-    known = {file: _known(file, library) for file in {place.file for place in places}}
-    excerpts = {place: _excerpt(place, known[place.file], library) for place in places}
+    files = {place.file for place in places}
+    known = {file: _known(file, library) for file in files}
+    lines = {file: _readable(file, library) for file in files}
+    excerpts = {place: _excerpt(place, known[place.file], lines[place.file]) for place in places}
     return {place: excerpt for place, excerpt in excerpts.items() if excerpt is not None}
 
 
 def masked_text(file: str, library: Library) -> str:
     """A whole file as it may leave the machine. Of one that could not be read nothing is shown."""
-    known = _known(file, library)
-    count = library.texts.get(file, "").count("\n") + 1
-    shown = (_excerpt(Source(file, number), known, library) for number in range(1, count + 1))
+    known, lines = _known(file, library), _readable(file, library)
+    shown = (_excerpt(Source(file, number), known, lines) for number in range(1, len(lines) + 1))
     return "\n".join("(not shown)" if line is None else line.text for line in shown) + "\n"
+
+
+def _readable(file: str, library: Library) -> list[str]:
+    """The lines of a file whose content is known; of any other file none."""
+    document = library.documents.get(file)
+    if document is None or document.root is None:
+        return []
+    return library.texts[file].replace("\r\n", "\n").split("\n")
 
 
 def _known(file: str, library: Library) -> dict[int, list[_Span]]:
@@ -75,14 +84,10 @@ def _known(file: str, library: Library) -> dict[int, list[_Span]]:
     return {line: sorted(each) for line, each in spans.items()}
 
 
-def _excerpt(place: Source, known: Mapping[int, list[_Span]], library: Library) -> Excerpt | None:
-    document = library.documents.get(place.file)
-    if document is None or document.root is None:
-        return None
-    lines = library.texts[place.file].split("\n")
+def _excerpt(place: Source, known: Mapping[int, list[_Span]], lines: list[str]) -> Excerpt | None:
     if place.line > len(lines):
         return None
-    line, shown, column, at = lines[place.line - 1].rstrip("\r"), "", place.column, 0
+    line, shown, column, at = lines[place.line - 1], "", place.column, 0
     for start, end, is_public in [*known.get(place.line, ()), (len(line), len(line), True)]:
         if start < at:  # an alias: the same text again
             continue

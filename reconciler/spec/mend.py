@@ -7,9 +7,11 @@ is for judging only: with an error there is no declaration. Pure. Called by `loa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Final
 
 import schemas
 from reconciler.core.values import Json, Source
@@ -17,47 +19,64 @@ from reconciler.spec.tree import Entry, Mapped, Node, Path, Scalar, Sequence, do
 from reconciler.spec.violations import Fault, Problem
 from reconciler.spec.vocabulary import Schema, resolved, schema_at
 
+_STEP: Final = re.compile(r"[.\[]")
+
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """A tree without faults, and the dotted paths where it had some."""
+    """A tree without faults. `broken` holds the dotted paths where it had some, `above` what they lie in."""
 
     root: Node
     broken: frozenset[str]
+    above: frozenset[str]
 
     def intact(self, *paths: str) -> bool:
         """Whether nothing at, above or below these dotted paths was mended."""
-        return not any(_touch(path, broken) for path in paths for broken in self.broken)
+        if not self.broken:
+            return True
+        return not any(
+            path in self.broken or path in self.above or not self.broken.isdisjoint(_ancestors(path))
+            for path in paths
+        )
 
 
-def _touch(path: str, broken: str) -> bool:
-    """Whether one is, or lies in, the other; the empty path is the whole tree."""
-    below = path.startswith((f"{broken}.", f"{broken}["))
-    above = broken.startswith((f"{path}.", f"{path}["))
-    return path == broken or not broken or below or above
+def _ancestors(path: str) -> Iterator[str]:
+    """Everything that a dotted path lies in, the whole tree (the empty path) included."""
+    yield ""
+    for match in _STEP.finditer(path):
+        yield path[: match.start()]
+
+
+class _Remove(Enum):
+    REMOVE = auto()
+
+
+_Edits = dict[Path, Json | _Remove]
 
 
 def mend(root: Node, problems: Iterable[Problem], name: str) -> Mended:
     """The tree with every problem's place removed or filled with an example."""
     broken: set[str] = set()
+    edits: _Edits = {}
     for problem in problems:
-        places = [problem.path] if problem.meant is None else [problem.path, problem.meant]
-        broken |= {dotted(place) for place in places}
-        if problem.meant is not None and schema_at(name, problem.meant[:-1]) is not None:
-            root = _fill_required(_without(root, problem.path), problem.meant, name)
-        elif problem.fault in {Fault.UNKNOWN_KEY, Fault.BAD_KEY}:
-            root = _without(root, problem.path)
+        broken.add(dotted(problem.path))
+        if problem.meant is not None:
+            broken.add(dotted(problem.meant))
+            edits.update(_filled(problem.meant, name))
+        if problem.fault in {Fault.UNKNOWN_KEY, Fault.BAD_KEY}:
+            edits[problem.path] = _Remove.REMOVE
         else:
-            root = _with(root, problem.path, _example(schema_at(name, problem.path) or {}, name))
-    return Mended(root, frozenset(broken))
+            edits[problem.path] = _example(schema_at(name, problem.path) or {}, name)
+    above = frozenset(ancestor for path in broken for ancestor in _ancestors(path))
+    return Mended(_edited(root, edits), frozenset(broken), above)
 
 
-def _fill_required(root: Node, path: Path, name: str) -> Node:
-    """A misspelt key was a required one: put an example in its place."""
-    parent = schema_at(name, path[:-1]) or {}
-    if path[-1] in parent.get("required", ()):
-        return _with(root, path, _example(schema_at(name, path) or {}, name))
-    return root
+def _filled(meant: Path, name: str) -> _Edits:
+    """A misspelt key was a required one: an example for its place."""
+    parent = schema_at(name, meant[:-1]) or {}
+    if meant[-1] not in parent.get("required", ()):
+        return {}
+    return {meant: _example(schema_at(name, meant) or {}, name)}
 
 
 def _example(schema: Schema, name: str) -> Json:
@@ -74,42 +93,32 @@ def _example(schema: Schema, name: str) -> Json:
     return {key: _example(resolved(properties[key], root), name) for key in schema.get("required", ())}
 
 
-def _without(node: Node, path: Path) -> Node:
-    if not path:
-        return node
-    match node:
-        case Mapped() if path[0] in node.entries:
-            entries = dict(node.entries)
-            name = str(path[0])
-            if len(path) == 1:
-                del entries[name]
-            else:
-                entries[name] = replace(entries[name], value=_without(entries[name].value, path[1:]))
-            return replace(node, entries=entries)
-        case Sequence() if isinstance(path[0], int) and path[0] < len(node.items) and len(path) > 1:
-            items = list(node.items)
-            items[path[0]] = _without(items[path[0]], path[1:])
-            return replace(node, items=tuple(items))
-        case _:
-            return node
-
-
-def _with(node: Node, path: Path, value: Json) -> Node:
-    if not path:
-        return _planted(value, node.source)
+def _edited(node: Node, edits: _Edits) -> Node:
+    """All edits in one pass; one of a place wins over those below it."""
+    if () in edits:
+        return _planted(edits[()], node.source)
+    below: dict[str | int, _Edits] = {}
+    for path, edit in edits.items():
+        below.setdefault(path[0], {})[path[1:]] = edit
     match node:
         case Mapped():
-            name = str(path[0])
-            below = node.entries.get(name)
-            inner = below.value if below else _planted({}, node.source)
-            key = below.key if below else Scalar(name, name, node.source, node.source)
-            return replace(node, entries={**node.entries, name: Entry(key, _with(inner, path[1:], value))})
-        case Sequence() if isinstance(path[0], int) and path[0] < len(node.items):
-            items = list(node.items)
-            items[path[0]] = _with(items[path[0]], path[1:], value)
+            return replace(node, entries=dict(_edited_entries(node, below)))
+        case Sequence():
+            items = (_edited(item, below.get(index, {})) for index, item in enumerate(node.items))
             return replace(node, items=tuple(items))
-        case _:
+        case Scalar():
             return node
+
+
+def _edited_entries(node: Mapped, below: dict[str | int, _Edits]) -> Iterator[tuple[str, Entry]]:
+    for name, entry in node.entries.items():
+        edits = below.pop(name, {})
+        if edits.get(()) is not _Remove.REMOVE:
+            yield name, replace(entry, value=_edited(entry.value, edits)) if edits else entry
+    for step, edits in below.items():
+        if edits.get(()) is not _Remove.REMOVE:
+            key = Scalar(str(step), str(step), node.source, node.source)
+            yield str(step), Entry(key, _edited(_planted({}, node.source), edits))
 
 
 def _planted(value: Any, source: Source) -> Node:

@@ -106,6 +106,29 @@ def _collide(one: Endpoint, other: Endpoint) -> bool:
     return one.port == other.port and (one.host == other.host or bool({one.host, other.host} & anywhere))
 
 
+def check_limits(facts: Facts) -> Iterator[Diagnostic]:
+    service = facts.declaration.service
+    if service is None:
+        return
+    limits = service.limits
+    named = {
+        "bodySize": limits.body_bytes,
+        "headers": limits.headers_s,
+        "bodyIdle": limits.body_idle_s,
+        "sessionIdle": limits.session_idle_s,
+        "drain": limits.drain_s,
+    }
+    for key, value in named.items():
+        path = f"service.limits.{key}"
+        if facts.intact(path) and value <= 0:
+            yield error(
+                f"{path} leaves nothing",
+                rule="this limit is more than 0; with 0 no request would get through",
+                instead="no key, for the default",
+                source=facts.at(path),
+            )
+
+
 def check_gpu_identities(facts: Facts) -> Iterator[Diagnostic]:
     first: dict[str, str] = {}
     for gpu in facts.declaration.gpus.devices:
@@ -194,6 +217,7 @@ NODE_RULES: Final[tuple[Rule, ...]] = (
     check_service_scheme,
     check_service_port,
     check_listen_addresses,
+    check_limits,
     check_gpu_identities,
     check_gpu_uses,
     check_cpu_workers,

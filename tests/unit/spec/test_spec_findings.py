@@ -102,6 +102,8 @@ SERVICE = [
     ("uri: 'https://a:1', tls: {certificate: c.pem, key: k.pem}", "is a path, not a reference"),
     ("uri: 'https://a:1', tls: {certificate: c.pem, key: '${K}'}", "has the wrong form"),
     ("uri: 'https://a:1', limits: {bodySize: 300000000}", "has no unit"),
+    ("uri: 'https://a:1', limits: {bodySize: 0 B}", "service.limits.bodySize leaves nothing"),
+    ("uri: 'https://a:1', limits: {drain: 0s}", "service.limits.drain leaves nothing"),
     ("admission: open", "'uri' is missing"),
 ]
 
