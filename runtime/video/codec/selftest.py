@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av.error
+
 from livepeer.wire.profiles import Codec, VideoProfile
 from runtime.video.codec.devices import Device
 from runtime.video.codec.sample import write_sample
@@ -27,7 +29,7 @@ def failing_reason(device: Device, directory: Path) -> str | None:
         write_sample(source, size=_SIZE, frames=_FRAMES, rate=_RATE, bitrate=1_000_000)
         for codec in (Codec.H264, Codec.H265) if device.is_hardware else (Codec.H264,):
             _check(source, directory, device, codec)
-    except TranscodeError as error:
+    except (TranscodeError, av.error.FFmpegError, ValueError) as error:
         return f"self-test on {device.name}: {error}"
     finally:
         for path in (source, *directory.glob("[0-9].ts")):
