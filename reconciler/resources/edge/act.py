@@ -32,14 +32,13 @@ from reconciler.resources.edge.admin import AdminSilent, EdgeAdmin
 from reconciler.resources.edge.observe import EdgeObserver
 from reconciler.resources.edge.plan import FILES, PROCESS, precondition
 from reconciler.resources.edge.ports import find_holder, may_bind
-from reconciler.resources.edge.state import ROLE, EdgeDesired, EdgeObserved, base_id
+from reconciler.resources.edge.state import BASE_ID_ATTEMPTS, ROLE, EdgeDesired, EdgeObserved, base_id
 from reconciler.routes import render_endpoints, replace_file, serialize
 
 _READY_WITHIN_S = 45.0
 _TAKEN_WITHIN_S = 15.0
 _LOOK_EVERY_S = 0.05
 _LOG_TAIL_BYTES = 2048
-_BASE_ID_ATTEMPTS = 16
 _NO_CERTIFICATE = "the operation edge.certificate makes it"
 
 
@@ -211,7 +210,7 @@ def free_base_id(identity: str) -> int:
     """The first of this node's base ids whose sockets nobody holds: a drained parent or another node may."""
     with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
         taken = file.read()
-    for attempt in range(_BASE_ID_ATTEMPTS):
+    for attempt in range(BASE_ID_ATTEMPTS):
         candidate = base_id(identity, attempt)
         # the name ends with ten times the base id plus a digit that counts epochs
         if not re.search(rf"@envoy_domain_socket_\w*_{candidate}[0-9](\D|$)", taken):

@@ -29,6 +29,7 @@ _WINDOW_BYTES: Final = (
 )  # below 1 MiB uploads over distance are too slow for the gateways' time limits
 _HEADER_KIB: Final = 1024
 _CONNECTION_LIMIT: Final = "envoy.resource_limits.listener.public.connection_limit"
+_HANGING: Final = {"kill_timeout": "60s"}
 _MOST: Final = 1_000_000
 _TYPE: Final = "type.googleapis.com/"
 
@@ -64,7 +65,8 @@ def facts_of(name: str, document: Mapping[str, Any]) -> Json:
 
 def program_digest(desired: EdgeDesired, token: str) -> str:
     """Tells one Envoy process from another. `token` is the newest wish to restart it, or empty."""
-    return digest([desired.program.version, desired.program.workers, canonical(bootstrap(desired, 0)), token])
+    started_with = [desired.program.version, desired.program.workers, desired.drain_s]
+    return digest([*started_with, canonical(bootstrap(desired, 0)), token])
 
 
 def arguments(desired: EdgeDesired, *, generation: int, base_id: int, epoch: int) -> tuple[str, ...]:
@@ -98,6 +100,8 @@ def bootstrap(desired: EdgeDesired, generation: int) -> dict[str, Json]:
             ]
         },
         "overload_manager": _overload(desired),
+        # one that hangs ends itself; then it is started again like one that crashed
+        "watchdogs": {"main_thread_watchdog": _HANGING, "worker_watchdog": _HANGING},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _kept_statistics()}}},
     }
 

@@ -129,7 +129,7 @@ def _upgrade(
         target=PROCESS,
         action=Action.REPLACE,
         origin=Origin.REQUEST if by_hand else origin,
-        cause=Cause("restart asked for by hand" if by_hand else "another program is installed or set"),
+        cause=Cause("restart asked for by hand" if by_hand else "what only a start can set has changed"),
         change=Change(before=current.program, after=process_value(desired), shown=words.program(desired)),
         lane=KIND,
         impact=Impact.REPLACE,

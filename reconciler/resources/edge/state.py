@@ -16,6 +16,7 @@ from reconciler.spec.declaration import Declaration
 
 KIND = "edge"
 ROLE = "edge"
+BASE_ID_ATTEMPTS = 16
 _MOST_BASE_IDS = 200_000_000  # Envoy multiplies by ten and keeps a signed 32-bit number
 
 

@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from reconciler.children import Child, end_child, observe_children
+from reconciler.children import end_child, observe_children
 from reconciler.layout import Layout
 from reconciler.resources.edge.admin import AdminSilent, EdgeAdmin
-from reconciler.resources.edge.observe import observe_process
-from reconciler.resources.edge.state import ROLE
+from reconciler.resources.edge.state import BASE_ID_ATTEMPTS, ROLE, base_id
 
 _LOOK_EVERY_S = 0.1
 _END_WITHIN_S = 5.0
@@ -25,12 +24,15 @@ async def stop_edge(layout: Layout, admin: EdgeAdmin, *, drain_s: float) -> str:
     """Returns what was ended. Requests in flight get `drain_s`."""
     living = [child for child in observe_children(layout) if child.role == ROLE and child.alive]
     if not living:
+        _forget_shared_memory(layout)
         return "the edge was not running"
     sockets = [layout.run / f"edge-{child.generation}.sock" for child in living]
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(drain_s):
             await asyncio.gather(*(_drain(admin, socket) for socket in sockets))
-    await asyncio.gather(*(_end(layout, child) for child in reversed(living)))
+    ending = (end_child(layout, child, grace_s=_END_WITHIN_S) for child in reversed(living))
+    await asyncio.gather(*ending)
+    _forget_shared_memory(layout)
     return f"the edge has ended (pid {', '.join(str(child.pid) for child in living)})"
 
 
@@ -44,7 +46,8 @@ async def _drain(admin: EdgeAdmin, socket: Path) -> None:
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def _end(layout: Layout, child: Child) -> None:
-    shared = _SHARED_MEMORY / f"envoy_shared_memory_{observe_process(child).base_id * 10}"
-    await end_child(layout, child, grace_s=_END_WITHIN_S)
-    shared.unlink(missing_ok=True)
+def _forget_shared_memory(layout: Layout) -> None:
+    """What hot restarts shared. Envoy itself removes it only when it starts again."""
+    for attempt in range(BASE_ID_ATTEMPTS):
+        number = base_id(layout.identity, attempt) * 10
+        (_SHARED_MEMORY / f"envoy_shared_memory_{number}").unlink(missing_ok=True)
