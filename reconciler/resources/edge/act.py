@@ -67,7 +67,7 @@ class EdgeActor:
         return await EdgeObserver(self.desired, self.layout, self.admin, self.clock).look()
 
     async def _start(self, token: str, tell: Callable[[str], None]) -> str:
-        self._check_port(())
+        self._check_port(process.pid for process in (await self._look()).processes)
         self._check_certificate()
         self._write_documents()
         generation = next_generation(self.layout, ROLE)

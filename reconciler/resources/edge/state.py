@@ -125,9 +125,15 @@ class EdgeObserved:
 
     @property
     def current(self) -> EdgeProcess | None:
-        """The one that has the listener: the newest, if it lives. Older ones only end what they began."""
+        """The one that has the listener: the newest, if it lives. Older ones only end what they began.
+
+        After an upgrade that failed it is the one before, which then still answers on its admin socket; one
+        that has handed its port over does not.
+        """
         newest = self.processes[-1] if self.processes else None
-        return newest if newest and newest.generation == self.last_generation else None
+        if newest is None or (newest.generation != self.last_generation and not newest.state):
+            return None
+        return newest
 
 
 def desire(declaration: Declaration, layout: Layout, program: EnvoyProgram) -> EdgeDesired | None:

@@ -11,7 +11,7 @@ import ssl
 import pytest
 from edge_rig import Load, Rig, ask, client_tls, until, until_async
 
-from reconciler.core.errors import Terminal
+from reconciler.core.errors import Terminal, Transient
 from reconciler.core.values import Action
 from reconciler.routes import replace_file
 
@@ -88,6 +88,23 @@ async def test_another_program_takes_the_port_over_without_a_failed_request(serv
     seen = await served.look()
     assert (seen.current.epoch, seen.current.base_id) == (1, old.base_id)
     assert seen.current.pid != old.pid
+
+
+async def test_an_upgrade_that_fails_leaves_the_old_edge_serving_and_is_tried_again(served, tmp_path):
+    broken = tmp_path / "broken-envoy"
+    broken.write_text("#!/bin/sh\necho this Envoy is broken >&2\nexit 1\n")
+    broken.chmod(0o755)
+    right = served.desired.program
+    served.want(program=dataclasses.replace(right, path=broken, version="9.9"))
+    async with Load(served.port) as load:
+        (planned,) = (await served.plan()).operations
+        with pytest.raises(Transient, match="this Envoy is broken"):
+            await served.actor.act(planned, lambda _text: None)
+        (again,) = (await served.plan()).operations
+        assert again.verb == "upgrade"
+        served.want(program=dataclasses.replace(right, version="9.9"))
+        assert await served.converge() == [UPGRADE]
+    assert load.failures == []
 
 
 async def test_a_second_upgrade_waits_until_the_first_one_has_drained(served):

@@ -150,9 +150,14 @@ def test_while_an_older_process_drains_an_upgrade_waits():
 
 
 def test_a_draining_parent_alone_is_no_edge():
-    orphan = _serving(last_generation=4, last_ending="killed by SIGSEGV")
+    silent = dataclasses.replace(_serving().processes[0], state="")
+    orphan = _serving(processes=(silent,), last_generation=4, last_ending="killed by SIGSEGV")
     (start,) = _plan(orphan).operations
     assert start.verb == "start"
+
+
+def test_after_a_failed_upgrade_the_old_process_is_still_the_edge():
+    assert _plan(_serving(last_generation=4, last_ending="exited 1")).operations == ()
 
 
 def test_a_silent_admin_changes_nothing():
