@@ -17,6 +17,7 @@ from reconciler.core.node import Node
 from reconciler.facts import Facts
 from reconciler.layout import Layout
 from reconciler.registry import build_node
+from reconciler.resources.address_limit.nft import Nft
 from reconciler.resources.presets.act import PresetsActor
 from reconciler.resources.presets.observe import PresetsObserver
 from reconciler.resources.runtime.act import RuntimeActor
@@ -28,6 +29,8 @@ from reconciler.serving.capacity import Machine
 from reconciler.serving.gpus import Inventory
 from reconciler.spec.load import load
 from tests.simulation.node_world import (
+    AddressEyes,
+    AddressHands,
     CertificateEyes,
     CertificateHands,
     DirectoryEyes,
@@ -73,6 +76,7 @@ class Declared:
             clock=VirtualClock(),
             environment={},
             gpus=NoGpus(),
+            packets=Nft(),  # never asked: the simulation has eyes and hands of its own
         )
 
     def read(self) -> Node:
@@ -102,6 +106,7 @@ def node_over(world: NodeWorld, declared: Declared, grip: Grip) -> Node:
         "presets": PresetsObserver(hands),
         "settings": SettingsObserver(hands),
         "runtime": RuntimeObserver(hands),
+        "edge.address": AddressEyes(world),
         "edge": EdgeEyes(world, wants["edge"]),
     }
     actors = {
@@ -110,6 +115,7 @@ def node_over(world: NodeWorld, declared: Declared, grip: Grip) -> Node:
         "presets": PresetsActor(hands, FakeCalibration(world, grip), world.cache_file),
         "settings": SettingsActor(hands),
         "runtime": RuntimeActor(hands, wants["runtime"]),
+        "edge.address": AddressHands(world, wants["edge.address"], grip),
         "edge": EdgeHands(world, wants["edge"], grip),
     }
     assert set(observers) == {kind.name for kind in node.kinds}, "a kind without a part in the simulation"

@@ -17,6 +17,8 @@ from pathlib import Path
 from reconciler.children import Child
 from reconciler.core.errors import Transient
 from reconciler.core.values import Known, Observation, Operation, Unknown
+from reconciler.resources.address_limit import plan as address_limit_plan
+from reconciler.resources.address_limit.state import AddressLimitDesired, AddressLimitObserved, Limit
 from reconciler.resources.certificate import plan as certificate_plan
 from reconciler.resources.certificate.state import CertificateDesired, CertificateObserved, Pair
 from reconciler.resources.data_directory.state import (
@@ -101,6 +103,7 @@ class NodeWorld:
     cache_file: Path
     directories: dict[str, int] = field(default_factory=dict)
     certificate: Pair | None = None
+    limit: Limit | None = None
     processes: dict[int, Process] = field(default_factory=dict)
     handed: dict[int, Document] = field(default_factory=dict)
     routed: tuple[int, ...] = ()
@@ -389,6 +392,29 @@ class CertificateHands:
         self._world.log.append("certificate")
         self._grip.place()
         return "made"
+
+
+class AddressEyes:
+    def __init__(self, world: NodeWorld) -> None:
+        self._world = world
+
+    async def observe(self) -> Observation:
+        return Known(AddressLimitObserved(limit=self._world.limit), self._world.now())
+
+
+class AddressHands:
+    def __init__(self, world: NodeWorld, desired: AddressLimitDesired, grip: Grip) -> None:
+        self._world, self._desired, self._grip = world, desired, grip
+
+    async def holds(self, operation: Operation) -> bool:
+        seen = AddressLimitObserved(limit=self._world.limit)
+        return address_limit_plan.precondition(seen) == operation.precondition
+
+    async def act(self, operation: Operation, tell: Callable[[str], None]) -> str:
+        self._grip.place()
+        self._world.limit = Limit(self._desired.port, self._desired.connections)
+        self._grip.place()
+        return "limited"
 
 
 class EdgeEyes:
