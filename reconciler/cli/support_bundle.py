@@ -57,13 +57,15 @@ def gather(arguments: argparse.Namespace, *, now: float) -> dict[str, str]:
     """The bundle's files by name."""
     from reconciler.operator import bundle as parts  # noqa: PLC0415
     from reconciler.operator.assembly import load_declaration, open_recollection, open_survey  # noqa: PLC0415
-    from reconciler.operator.declared import known_secrets  # noqa: PLC0415
+    from reconciler.operator.declared import known_secrets, secrets_in_files  # noqa: PLC0415
     from reconciler.spec.load import check  # noqa: PLC0415
 
     files, layout = files_of(arguments), locate(arguments)
     declaration, _findings = check(files)
-    secrets = frozenset(known_secrets(declaration, os.environ)) if declaration else frozenset[str]()
-    bundle = parts.Bundle(secrets=secrets)
+    secrets = set(secrets_in_files(files, os.environ))
+    if declaration is not None:
+        secrets.update(known_secrets(declaration, os.environ))
+    bundle = parts.Bundle(secrets=frozenset(secrets))
     parts.add_versions(bundle, version=version(), now=now)
     parts.add_declaration(bundle, files)
     parts.add_files(bundle, layout)

@@ -7,7 +7,7 @@ lies) is refused with the way to do it. Secrets are known here only to take them
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from reconciler.operator.assembly import build_acting, layout_of, load_declarati
 from reconciler.report.redaction import redact
 from reconciler.spec.declaration import Declaration, Endpoint
 from reconciler.spec.secrets import Reference, ReferenceKind, Template
+
+_SHORTEST_LINE = 16
 
 
 @dataclass(slots=True)
@@ -99,12 +101,29 @@ def references_in(value: object) -> Iterator[Reference]:
             yield from references_in(getattr(value, each.name))
 
 
-def known_secrets(declaration: Declaration, environment: Mapping[str, str]) -> Iterable[str]:
+def known_secrets(declaration: Declaration, environment: Mapping[str, str]) -> Iterator[str]:
     """The values of all references that lead somewhere now. For taking them out of text, nothing else."""
     for reference in references_in(declaration):
-        try:
-            secret = reference.resolve(environment).reveal()
-        except OperatorError:
-            continue
-        yield secret
-        yield from (line for line in secret.splitlines() if len(line) > len("-----BEGIN"))
+        yield from _values_of(reference, environment)
+
+
+def secrets_in_files(files: Sequence[Path], environment: Mapping[str, str]) -> Iterator[str]:
+    """The same from the files' text alone, for those that make no valid declaration."""
+    from reconciler.spec.documents import Library, read_layers  # noqa: PLC0415
+    from reconciler.spec.secrets import parse_template  # noqa: PLC0415
+
+    library = Library()
+    read_layers(files, library)
+    for name, text in library.texts.items():
+        for reference in parse_template(text, library.directories[name]).references:
+            yield from _values_of(reference, environment)
+
+
+def _values_of(reference: Reference, environment: Mapping[str, str]) -> Iterator[str]:
+    """The value, and each of its lines that is long enough to be a secret by itself."""
+    try:
+        secret = reference.resolve(environment).reveal()
+    except OperatorError:
+        return
+    yield secret
+    yield from (line for line in secret.splitlines() if len(line) >= _SHORTEST_LINE)

@@ -55,7 +55,6 @@ async def _changes(files: frozenset[Path], *, polling: bool) -> AsyncIterator[fr
         step=_SETTLE_MS,
         recursive=False,
         force_polling=polling or None,
-        raise_interrupt=False,
     ):
         yield frozenset(watched[path] for _change, path in batch)
 
