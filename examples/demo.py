@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 
 from livepeer.gateway.client import Gateway
 from livepeer.gateway.clip import Clip, make_clip
-from livepeer.gateway.session import Transcoded
+from livepeer.gateway.transcoded import Transcoded
 from livepeer.wire.profiles import VideoProfile
 
 ROOT = Path(__file__).resolve().parent.parent

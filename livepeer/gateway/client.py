@@ -18,7 +18,8 @@ from livepeer.gateway.failures import NotACandidate, TransportError
 from livepeer.gateway.limits import Limits
 from livepeer.gateway.offer import Offer, unusable_because
 from livepeer.gateway.requirements import needs_of
-from livepeer.gateway.session import Session, Stream
+from livepeer.gateway.session import Session
+from livepeer.gateway.transcoded import Stream
 from livepeer.wire import auth, capabilities, signing
 from livepeer.wire import lp_rpc_pb2 as pb
 from livepeer.wire.auth import AuthToken

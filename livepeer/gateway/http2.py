@@ -109,6 +109,11 @@ class Connection:
         return False
 
     @property
+    def windows(self) -> tuple[int, int]:
+        """Bytes that the peer takes ahead of its reading, per stream and per connection."""
+        return self._h2.remote_settings.initial_window_size, self._h2.outbound_flow_control_window
+
+    @property
     def tls(self) -> ssl.SSLObject:
         found: ssl.SSLObject = self._writer.get_extra_info("ssl_object")
         return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
@@ -21,7 +21,6 @@ from livepeer.gateway.failures import (
     BodyLate,
     HeadersLate,
     NotProcessed,
-    PixelMismatch,
     Refused,
     ResultError,
     ResultInvalid,
@@ -30,53 +29,14 @@ from livepeer.gateway.failures import (
     Unreachable,
 )
 from livepeer.gateway.http2 import Connection, Exchange
-from livepeer.gateway.limits import Limits, latency_score
+from livepeer.gateway.limits import Limits
 from livepeer.gateway.offer import Offer
-from livepeer.gateway.pixels import Decoded, NotDecodable, decode
+from livepeer.gateway.transcoded import Rendition, Stream, Transcoded, count_pixels
 from livepeer.wire import headers, signing
 from livepeer.wire import lp_rpc_pb2 as pb
 from livepeer.wire.auth import AuthToken
-from livepeer.wire.capabilities import Capabilities
-from livepeer.wire.profiles import VideoProfile
 from livepeer.wire.segments import Clip, SegmentOrder, StorageS3, write_order
 from livepeer.wire.signing import Signer, keccak256
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """What stays the same for all segments of a stream."""
-
-    manifest_id: str
-    profiles: tuple[VideoProfile, ...]
-    needs: Capabilities
-    checks_pixels: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendition:
-    """One rendition as it came. `decoded` is None where the stream does not check pixels."""
-
-    profile: VideoProfile
-    url: str
-    data: bytes = field(repr=False)
-    pixels_claimed: int
-    decoded: Decoded | None
-    download_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transcoded:
-    """A segment's round trip, in seconds from the start of the upload."""
-
-    sequence: int
-    duration_s: float
-    headers_s: float
-    total_s: float
-    renditions: tuple[Rendition, ...]
-
-    @property
-    def score(self) -> float:
-        return latency_score(self.total_s, self.duration_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +93,12 @@ class Session:
         """Has one segment transcoded and everything checked. A foreign `content_hash` is to be refused."""
         if self._offer.must_refresh(self._now()):
             self._offer = await self._discover()
+        if content_hash is None:
+            content_hash = await asyncio.to_thread(keccak256, segment)
         order = SegmentOrder(
             manifest_id=self._stream.manifest_id.encode(),
             sequence=sequence,
-            content_hash=content_hash or keccak256(segment),
+            content_hash=content_hash,
             profiles=self._stream.profiles,
             duration_ms=round(duration_s * 1000),
             capabilities=self._stream.needs,
@@ -148,7 +110,7 @@ class Session:
         exchange, times = await self._exchange(order, segment, duration_s)
         data, signed_by = self._read(exchange)
         renditions = await self._fetch(data)
-        self._check_signature(renditions, data.sig, signed_by)
+        await asyncio.to_thread(self._check_signature, renditions, data.sig, signed_by)
         return Transcoded(
             sequence=sequence,
             duration_s=duration_s,
@@ -281,22 +243,4 @@ class Session:
     async def _count(self, renditions: list[Rendition]) -> tuple[Rendition, ...]:
         if not self._stream.checks_pixels:
             return tuple(renditions)
-        return tuple([await asyncio.to_thread(_counted, rendition) for rendition in renditions])
-
-
-def _counted(rendition: Rendition) -> Rendition:
-    name = rendition.profile.name
-    try:
-        decoded = decode(rendition.data)
-    except NotDecodable as error:
-        raise PixelMismatch(f"{name} cannot be decoded: {error}") from error
-    if decoded.pixels != rendition.pixels_claimed:
-        raise PixelMismatch(f"{name} has {decoded.pixels} pixels, and {rendition.pixels_claimed} are claimed")
-    return Rendition(
-        profile=rendition.profile,
-        url=rendition.url,
-        data=rendition.data,
-        pixels_claimed=rendition.pixels_claimed,
-        decoded=decoded,
-        download_s=rendition.download_s,
-    )
+        return tuple([await asyncio.to_thread(count_pixels, rendition) for rendition in renditions])

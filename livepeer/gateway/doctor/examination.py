@@ -41,6 +41,7 @@ CHECKS = (
     Check("tls.certificate", line.check_certificate, ("tls.h2",)),
     Check("healthz", line.check_healthz, ("tls.no-alpn",)),
     Check("headers", line.check_large_headers, ("tls.h2", "tls.no-alpn")),
+    Check("windows", line.check_windows, ("tls.h2",)),
     Check("clock", line.check_clock, ("tls.no-alpn",)),
     Check("discovery", terms.check_discovery, ("tls.h2",)),
     Check("discovery.latency", terms.check_latency, ("discovery",)),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DIAL_S = 3.0
 _EXPIRES_SOON = dt.timedelta(days=7)
 _LARGE_HEADER_BYTES = 900_000
+_WINDOW_BYTES = 1 << 20
 _LARGE_FIELD_BYTES = 57_000  # what 600 tickets take in one field
 
 
@@ -203,6 +204,26 @@ def _headers_refused(detail: str) -> Outcome:
         "payments of many tickets travel in one header; go-livepeer takes blocks of 1 MiB",
         "raise the header limit of the edge, and of any proxy before it, to 1 MiB",
     )
+
+
+async def check_windows(patient: Patient) -> Outcome:
+    """Gateways give an upload 2 s; a small window costs a round trip for each of its fillings."""
+    address = patient.address
+    connection = await Connection.open(
+        address.host, address.port, context=tls.offering_h2(), timeout_s=DIAL_S
+    )
+    try:
+        await connection.finish(await connection.post("/healthz", (), b""), limit=1 << 16)
+        smallest = min(connection.windows)
+    finally:
+        await connection.close()
+    if smallest < _WINDOW_BYTES:
+        return failed(
+            f"it takes {smallest // 1024} KiB ahead over HTTP/2",
+            "an upload over a long way then waits once per window, and gateways wait 2 s",
+            "raise the stream and connection windows of the edge to 1 MiB",
+        )
+    return passed(f"{smallest // 1024} KiB per upload over HTTP/2")
 
 
 async def check_clock(patient: Patient) -> Outcome:

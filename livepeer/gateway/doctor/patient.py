@@ -10,7 +10,7 @@ from livepeer.gateway.client import Gateway
 from livepeer.gateway.clip import Clip
 from livepeer.gateway.failures import SegmentFailed
 from livepeer.gateway.offer import Offer
-from livepeer.gateway.session import Transcoded
+from livepeer.gateway.transcoded import Transcoded
 from livepeer.wire.signing import Signer
 
 

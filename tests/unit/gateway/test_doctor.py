@@ -302,3 +302,10 @@ def test_an_address_that_is_none_is_a_usage_error(address: str, capsys: pytest.C
 async def test_a_node_without_workers_says_so(toy: Toy) -> None:
     toy.node.call_error = "Invalid orchestrator request: no transcoders available"
     assert (await findings(toy.uri))["discovery"].outcome.cause == "no video worker is ready"
+
+
+async def test_small_windows_are_named(toy: Toy) -> None:
+    toy.server.window = 0  # the protocol's default
+    found = await findings(toy.uri)
+    assert verdicts(found, Verdict.FAIL) == {"windows"}
+    assert found["windows"].outcome.detail == "it takes 63 KiB ahead over HTTP/2"

@@ -18,6 +18,7 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
+import h2.settings
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -85,6 +86,7 @@ class ToyServer:
         self.handler = handler
         self.requests: list[Request] = []
         self.connections = 0
+        self.window = 1 << 20
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -148,6 +150,9 @@ class ToyServer:
         connection = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=False, header_encoding="latin-1")
         )
+        if self.window:
+            wide = {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: self.window}
+            connection.local_settings = h2.settings.Settings(client=False, initial_values=wide)
         connection.initiate_connection()
         connection.increment_flow_control_window(1 << 20)
         open_requests: dict[int, Request] = {}
