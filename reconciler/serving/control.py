@@ -38,10 +38,11 @@ class SpecRejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether it serves, and if not why not, in its own words."""
+    """Whether it serves, and if not why not, in its own words. `silent`: it said nothing at all."""
 
     ok: bool
     reason: str = ""
+    silent: bool = False
 
 
 class RuntimeControl(Protocol):
@@ -69,7 +70,7 @@ class HttpRuntimeControl:
     """`RuntimeControl` over a unix socket. `timeout_s` bounds each question from connect to last byte."""
 
     socket: Path
-    timeout_s: float = 3.0
+    timeout_s: float = 2.0
 
     async def health(self) -> Health:
         answer = await self._ask("GET", "/healthz")

@@ -90,12 +90,8 @@ def _parse(value: object) -> Measurement | None:
             "sessions": int(sessions),
             "summary": str(summary),
             "at": float() | int() as at,
+            **rest,
         }:
-            return Measurement(
-                preset=preset,
-                sessions=sessions,
-                summary=summary,
-                at=float(at),
-                holds=value.get("holds") is not False,
-            )
+            holds = rest.get("holds") is not False
+            return Measurement(preset=preset, sessions=sessions, summary=summary, at=float(at), holds=holds)
     return None

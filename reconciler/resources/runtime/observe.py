@@ -83,10 +83,12 @@ class _Look:
 
 async def _look(control: RuntimeControl) -> _Look:
     health = await health_of(control)
+    if health.silent:
+        return _Look(health)  # asking on would only cost the same time again
     try:
         return _Look(health, await control.spec(), await control.status())
     except ControlUnreachable as error:
-        return _Look(Health(ok=False, reason=str(error)) if health.ok else health)
+        return _Look(Health(ok=False, reason=str(error), silent=True))
 
 
 async def health_of(control: RuntimeControl, looks: int = _LOOKS) -> Health:
@@ -96,7 +98,7 @@ async def health_of(control: RuntimeControl, looks: int = _LOOKS) -> Health:
         try:
             health = await control.health()
         except ControlUnreachable as error:
-            health = Health(ok=False, reason=str(error))
+            health = Health(ok=False, reason=str(error), silent=True)
         if health.ok:
             break
     return health

@@ -81,7 +81,9 @@ class _Decision:
     def of(cls, desired: RuntimeDesired, seen: RuntimesObserved, view: View) -> _Decision:
         request = view.requests.get(PROCESS, "")
         verdicts = {
-            process.generation: judge(process, desired, request=request, now=view.now)
+            process.generation: judge(
+                process, desired, request=request, routed=process.generation in seen.routed, now=view.now
+            )
             for process in seen.alive
         }
         fit = [process for process in seen.alive if verdicts[process.generation] is None]

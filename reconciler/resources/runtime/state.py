@@ -115,8 +115,10 @@ class Unfit:
     requested: bool = False
 
 
-def judge(process: RuntimeProcess, desired: RuntimeDesired, *, request: str, now: float) -> Unfit | None:
-    """Whether a living process may stay. One that still starts may."""
+def judge(
+    process: RuntimeProcess, desired: RuntimeDesired, *, request: str, routed: bool, now: float
+) -> Unfit | None:
+    """Whether a living process may stay. One that still starts may; one that has a route served already."""
     if request and process.mark.request != request:
         return Unfit(f"restart requested ({request})", requested=True)
     if process.mark.digest != desired.program.digest:
@@ -126,7 +128,9 @@ def judge(process: RuntimeProcess, desired: RuntimeDesired, *, request: str, now
         return Unfit(f"{', '.join(changed)} changed, which a running process cannot take")
     if process.status is not None and process.status.draining:
         return Unfit("it is stopping", moved=True)
-    if process.health is None or process.health.ok or _may_still_start(process, desired, now):
+    if process.health is None or process.health.ok:
+        return None
+    if not routed and now - process.started_at < desired.start_limit_s:
         return None
     return Unfit(f"it is not healthy: {process.health.reason}", moved=True)
 
@@ -138,10 +142,6 @@ def is_ready(process: RuntimeProcess) -> bool:
 def wanted_process(desired: RuntimeDesired) -> Json:
     """The value of `runtime.process` whose digest is remembered as applied."""
     return {"program": desired.program.digest, "fixed": dict(_fixed_fields(desired))}
-
-
-def _may_still_start(process: RuntimeProcess, desired: RuntimeDesired, now: float) -> bool:
-    return now - process.started_at < desired.start_limit_s
 
 
 def _program_words(process: RuntimeProcess, desired: RuntimeDesired) -> str:

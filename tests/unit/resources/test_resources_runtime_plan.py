@@ -78,7 +78,7 @@ CASES = {
     "the wishes were lost": (desired(), runtimes(process(4, request="T1"), routed=[4]), view()),
     "it still starts": (
         desired(),
-        runtimes(process(3, health="workers are starting", started_at=NOW - 5), routed=[3]),
+        runtimes(process(3, health="workers are starting", started_at=NOW - 5)),
         view(applied=APPLIED),
     ),
     "it starts for too long": (
