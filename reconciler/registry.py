@@ -71,6 +71,8 @@ def build_node(declaration: Declaration, layout: Layout, *, acting: bool, facts:
         observers={entry.kind.name: entry.observer for entry in entries},
         actors={entry.kind.name: entry.make_actor() for entry in entries if acting and entry.make_actor},
         policy=_policy(declaration, frozenset(entry.kind.name for entry in entries)),
+        diagnostics=declaration.warnings,
+        text=declaration.text,
     )
 
 

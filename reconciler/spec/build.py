@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from reconciler.core.values import Json, Revision, Source, digest
+from reconciler.core.values import Json, Revision, Source, canonical, digest
 from reconciler.spec import units
 from reconciler.spec.access import Values, read_endpoint
 from reconciler.spec.declaration import (
@@ -54,7 +54,7 @@ def build(
     files: tuple[Path, ...],
 ) -> Declaration:
     """The declaration of a valid tree. `directories` says where each file lies, `home` where defaults lie."""
-    values = Values(root, directories)
+    values, content = Values(root, directories), _content(root, models_tree)
     return Declaration(
         name=values.text("name"),
         log=LogLevel(values.text("log")),
@@ -73,7 +73,8 @@ def build(
         notify=values.frozen("notify"),
         source_of_truth=values.frozen("source"),
         rollout=values.frozen("rollout"),
-        revision=_revision(root, models_tree),
+        revision=Revision(digest(content)),
+        text=canonical(content),
         files=files,
         sources=_sources(root),
     )
@@ -219,12 +220,11 @@ def _sources(root: Node) -> Mapping[str, Source]:
     return MappingProxyType(sources)
 
 
-def _revision(root: Node, models: Node | None) -> Revision:
-    content = {
+def _content(root: Node, models: Node | None) -> Json:
+    return {
         "orchestrator": _digestible(root),
         "models": _digestible(models) if models is not None else None,
     }
-    return Revision(digest(content))
 
 
 def _digestible(node: Node) -> Json:

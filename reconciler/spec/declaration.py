@@ -234,8 +234,8 @@ class Automation:
 class Declaration:
     """One node's declared state. `files` are all that it was read from; with `warnings` it still runs.
 
-    `revision` is a digest of the merged declaration with references unresolved; it does not depend on where
-    the files lie, on the order of keys, or on how many files the content is spread over.
+    `revision` is a digest of `text`, the merged declaration with references unresolved; it does not depend on
+    where the files lie, on the order of keys, or on how many files the content is spread over.
     """
 
     name: str
@@ -256,6 +256,7 @@ class Declaration:
     source_of_truth: Frozen
     rollout: Frozen
     revision: Revision
+    text: str
     files: tuple[Path, ...]
     sources: Mapping[str, Source]
     warnings: tuple[Diagnostic, ...] = ()
