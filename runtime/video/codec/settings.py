@@ -52,10 +52,9 @@ def encoder_settings(profile: VideoProfile, preset: str, *, hardware: bool, thre
         raise TranscodeError(texts.NO_ENCODER, f"{profile.codec.name} with hardware={hardware}")
     options = {"forced-idr": "1", "bf": str(_b_frames(profile, rate, hardware=hardware))}
     options |= _rate_control(profile, hardware=hardware)
-    if hardware:
-        options |= {"preset": "medium", "tier": "high"}
-    else:
-        options["preset"] = preset
+    options["preset"] = "medium" if hardware else preset
+    if encoder == "hevc_nvenc":
+        options["tier"] = "high"
     if profile.codec is Codec.H264 and profile.codec_profile in _PROFILE_NAMES:
         options["profile"] = _PROFILE_NAMES[profile.codec_profile]
     if encoder == "libx265":
