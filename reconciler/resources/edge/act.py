@@ -172,6 +172,9 @@ class EdgeActor:
 
     def _check_port(self, own: Iterable[int]) -> None:
         desired = self.desired
+        if not desired.is_numeric:
+            summary, next_step = words.host_unusable(desired)
+            raise Terminal(summary, next_step=next_step)
         if not may_bind(desired.port):
             summary, next_step = words.port_forbidden(desired)
             raise Terminal(summary, next_step=next_step)

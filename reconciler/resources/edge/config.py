@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from reconciler.core.values import Json, canonical, digest
 from reconciler.resources.edge.filters import http_filters, routes
-from reconciler.resources.edge.state import EdgeDesired
+from reconciler.resources.edge.state import EdgeDesired, join_address
 from reconciler.routes import CERTIFICATE_SECRET, RUNTIME_CLUSTER, UPSTREAM_IDLE_S, discovery_response
 
 LISTENER: Final = "listener.json"
@@ -54,7 +54,7 @@ def facts_of(name: str, document: Mapping[str, Any]) -> Json:
         at = resource["address"]["socket_address"]
         manager = chain["filters"][0]["typed_config"]
         return {
-            "listen": f"{at['address']}:{at['port_value']}",
+            "listen": join_address(at["address"], at["port_value"]),
             "tls": "transport_socket" in chain,
             "headers within": manager["request_headers_timeout"],
         }
@@ -164,7 +164,13 @@ def listener(desired: EdgeDesired) -> dict[str, Json]:
     return {
         "@type": _TYPE + "envoy.config.listener.v3.Listener",
         "name": "public",
-        "address": {"socket_address": {"address": desired.host, "port_value": desired.port}},
+        "address": {
+            "socket_address": {
+                "address": desired.host,
+                "port_value": desired.port,
+                "ipv4_compat": desired.host == "::",  # every address means IPv4, too
+            }
+        },
         "filter_chains": [chain],
         "per_connection_buffer_limit_bytes": _WINDOW_BYTES,
         "tcp_backlog_size": 4096,

@@ -180,6 +180,8 @@ def _diagnostics(desired: EdgeDesired, seen: EdgeObserved) -> tuple[Diagnostic, 
     found = []
     if seen.port_holder:
         found.append(words.port_in_use(desired, seen.port_holder, shared=seen.current is not None))
+    if not desired.is_numeric:
+        found.append(words.host_unusable(desired))
     if not seen.may_bind:
         found.append(words.port_forbidden(desired))
     return tuple(Diagnostic(Severity.ERROR, text, rest, desired.listen_source) for text, rest in found)

@@ -6,6 +6,7 @@ The certificate and the runtimes behind the edge are not here: they reach Envoy 
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from reconciler.spec.declaration import Declaration
 KIND = "edge"
 ROLE = "edge"
 BASE_ID_ATTEMPTS = 16
+_LOOPBACK = {"localhost": "127.0.0.1"}
 _MOST_BASE_IDS = 200_000_000  # Envoy multiplies by ten and keeps a signed 32-bit number
 
 
@@ -60,7 +62,16 @@ class EdgeDesired:
 
     @property
     def address(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return join_address(self.host, self.port)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the listening host is an address; Envoy looks up no names to listen on."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
 
     def admin_socket(self, generation: int) -> Path:
         return self.sockets / f"edge-{generation}.sock"
@@ -143,7 +154,7 @@ def desire(declaration: Declaration, layout: Layout, program: EnvoyProgram) -> E
         return None
     return EdgeDesired(
         node=declaration.name,
-        host=service.listen.public.host,
+        host=_LOOPBACK.get(service.listen.public.host, service.listen.public.host),
         port=service.listen.public.port,
         tls=service.uri.startswith("https://"),
         limits=EdgeLimits(
@@ -162,6 +173,10 @@ def desire(declaration: Declaration, layout: Layout, program: EnvoyProgram) -> E
         listen_source=declaration.source("service.listen.public") or declaration.source("service.uri"),
         limits_source=declaration.source("service.limits"),
     )
+
+
+def join_address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def base_id(identity: str, attempt: int) -> int:

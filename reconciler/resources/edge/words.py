@@ -81,6 +81,13 @@ def port_in_use(desired: EdgeDesired, holder: PortHolder, *, shared: bool) -> tu
     )
 
 
+def host_unusable(desired: EdgeDesired) -> tuple[str, str]:
+    return (
+        f"{desired.host} is no address to listen on",
+        "service.listen.public needs an IP address of this machine, or 0.0.0.0 or [::] for all of them",
+    )
+
+
 def port_forbidden(desired: EdgeDesired) -> tuple[str, str]:
     return (
         f"this user may not listen on port {desired.port}",

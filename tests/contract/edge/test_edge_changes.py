@@ -143,6 +143,15 @@ async def test_the_port_may_move_while_a_request_runs(served):
     assert await slow == (200, b"alpha")
 
 
+async def test_every_address_is_both_families(rig):
+    await rig.start_runtime("alpha")
+    rig.route("alpha")
+    rig.want(host="::")
+    await rig.converge()
+    assert await ask(rig.port, "/who") == (200, b"alpha")
+    assert (await rig.plan()).diagnostics == ()
+
+
 async def test_a_killed_edge_is_started_again_and_says_why(served):
     await served.ended(served.kill_edge(signal.SIGKILL))
     (planned,) = (await served.plan()).operations

@@ -176,6 +176,18 @@ def test_a_port_in_use_is_an_error_with_the_holders_name():
     assert said.source == Source("orchestrator.yaml", 5)
 
 
+def test_a_name_is_no_address_to_listen_on():
+    (said,) = _plan(NOTHING, dataclasses.replace(DESIRED, host="fra.example.com")).diagnostics
+    assert said.summary == "fra.example.com is no address to listen on"
+
+
+def test_every_address_means_both_families():
+    listener = config.listener(dataclasses.replace(DESIRED, host="::"))
+    assert listener["address"]["socket_address"]["ipv4_compat"]
+    (update,) = _plan(_serving(), dataclasses.replace(DESIRED, host="::")).operations
+    assert update.change.shown == "listen 0.0.0.0:8935 -> [::]:8935"
+
+
 def test_a_forbidden_port_is_an_error():
     (said,) = _plan(dataclasses.replace(NOTHING, may_bind=False)).diagnostics
     assert said.summary == "this user may not listen on port 8935"
