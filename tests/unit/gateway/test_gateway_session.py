@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from pathlib import Path
 
 import pytest
 from toy_orchestrator import Toy
@@ -101,6 +103,14 @@ async def test_each_kind_of_request_goes_as_a_gateway_sends_it(toy: Toy, clip: t
     assert download.protocol == "HTTP/1.1"
     # discovery and the goodbye dial anew, both uploads share one connection, downloads keep theirs
     assert toy.server.connections <= 1 + 1 + len(PROFILES) + 1
+
+
+async def test_discovery_asks_as_the_recorded_gateway_asks(toy: Toy) -> None:
+    recorded = json.loads((Path(__file__).parents[2] / "recorded" / "wire" / "messages.json").read_text())
+    theirs = next(entry for entry in recorded["messages"] if entry["message"] == "OrchestratorRequest")
+    plain = VideoProfile(name="P144p30fps16x9", width=256, height=144, bitrate=400_000, fps=30)
+    await Gateway(toy.uri).discover(needs_of((plain,)))
+    assert toy.server.requests[0].body[5:].hex() == theirs["bytes"]
 
 
 async def test_segments_may_be_pushed_at_the_same_time(toy: Toy, clip: tuple[bytes, ...]) -> None:
