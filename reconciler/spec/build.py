@@ -41,7 +41,10 @@ from reconciler.spec.declaration import (
     Video,
 )
 from reconciler.spec.prices import Model
+from reconciler.spec.secrets import MASK
 from reconciler.spec.tree import Mapped, Node, Scalar, Sequence, dotted, key_at, plain, walk
+from reconciler.spec.tree import Path as Place
+from reconciler.spec.vocabulary import MODELS, ORCHESTRATOR, holds_secret
 
 
 def build(
@@ -54,7 +57,7 @@ def build(
     files: tuple[Path, ...],
 ) -> Declaration:
     """The declaration of a valid tree. `directories` says where each file lies, `home` where defaults lie."""
-    values, content = Values(root, directories), _content(root, models_tree)
+    values = Values(root, directories)
     return Declaration(
         name=values.text("name"),
         log=LogLevel(values.text("log")),
@@ -73,8 +76,8 @@ def build(
         notify=values.frozen("notify"),
         source_of_truth=values.frozen("source"),
         rollout=values.frozen("rollout"),
-        revision=Revision(digest(content)),
-        text=canonical(content),
+        revision=_revision(root, models_tree),
+        text=canonical(_shown(root, models_tree)),
         files=files,
         sources=_sources(root),
     )
@@ -220,11 +223,33 @@ def _sources(root: Node) -> Mapping[str, Source]:
     return MappingProxyType(sources)
 
 
-def _content(root: Node, models: Node | None) -> Json:
-    return {
+def _revision(root: Node, models: Node | None) -> Revision:
+    content = {
         "orchestrator": _digestible(root),
         "models": _digestible(models) if models is not None else None,
     }
+    return Revision(digest(content))
+
+
+def _shown(root: Node, models: Node | None) -> Json:
+    return {
+        "orchestrator": _masked(root, ORCHESTRATOR, ()),
+        "models": _masked(models, MODELS, ()) if models is not None else None,
+    }
+
+
+def _masked(node: Node, schema: str, place: Place) -> Json:
+    """As it was declared, but without any text where a secret may stand."""
+    match node:
+        case Mapped():
+            entries = node.entries.items()
+            return {name: _masked(entry.value, schema, (*place, name)) for name, entry in entries}
+        case Sequence():
+            return [_masked(item, schema, (*place, number)) for number, item in enumerate(node.items)]
+        case Scalar(value=str()) if holds_secret(schema, place):
+            return MASK
+        case Scalar():
+            return _digestible(node)
 
 
 def _digestible(node: Node) -> Json:

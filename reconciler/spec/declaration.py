@@ -234,8 +234,9 @@ class Automation:
 class Declaration:
     """One node's declared state. `files` are all that it was read from; with `warnings` it still runs.
 
-    `revision` is a digest of `text`, the merged declaration with references unresolved; it does not depend on
-    where the files lie, on the order of keys, or on how many files the content is spread over.
+    `revision` is a digest of the merged declaration with references unresolved; it does not depend on where
+    the files lie, on the order of keys, or on how many files the content is spread over. `text` is that
+    declaration as one canonical JSON text to keep, masked where a secret may stand.
     """
 
     name: str
