@@ -41,6 +41,7 @@ _LOG = logging.getLogger("reconciler.operator")
 _LOG_BYTES = 50 * 1024 * 1024
 _LOGS_KEPT = 3
 _ROTATE_EVERY_S = 60.0
+_LOOK_AT_LOCK_EVERY_S = 2.0
 _ENDING_PATIENCE_S = 5.0
 _LAST_ANSWERS_S = 2.0
 
@@ -55,6 +56,7 @@ class Daemon:
     version: str
     clock: Clock = field(default_factory=SystemClock)
     _received: signal.Signals | None = None
+    _lost: bool = False
     _leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     def run(self) -> int:
@@ -67,6 +69,8 @@ class Daemon:
                 news = News()
                 engine = make_engine(node, journal, announce=_announcing(news), clock=self.clock)
                 asyncio.run(self._serve(engine, layout, news))
+        if self._lost:
+            return 1
         return 0 if self._received is None else 128 + self._received
 
     async def _serve(self, engine: Engine, layout: Layout, news: News) -> None:
@@ -115,6 +119,7 @@ class Daemon:
             asyncio.create_task(children.run()),
             asyncio.create_task(watch_files(self._watched, lambda files: _reload(operator, files))),
             asyncio.create_task(_rotate(operator)),
+            asyncio.create_task(self._hold_on(operator)),
         ]
         ending = asyncio.create_task(operator.ended.wait())
         leaving = asyncio.create_task(self._leaving.wait())
@@ -136,6 +141,17 @@ class Daemon:
         looping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await looping
+
+    async def _hold_on(self, operator: Operator) -> None:
+        """Without its data directory an operator sees no children and would start them again and again."""
+        lock = operator.layout.operator_lock
+        held = _inode(lock)
+        while _inode(lock) == held:
+            await operator.clock.sleep(_LOOK_AT_LOCK_EVERY_S)
+        _LOG.error("operator.lost", extra={"fields": {"reason": f"{lock} was removed or replaced"}})
+        self._lost = True
+        operator.loop.stop()
+        self._leaving.set()
 
     def _load(self) -> Node:
         node = self.declared.load()
@@ -179,6 +195,13 @@ async def _doors(operator: Operator, declared: DeclaredNode) -> AsyncIterator[No
     finally:
         for door in doors:
             await door.close(grace_s=_LAST_ANSWERS_S)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _announcing(news: News) -> Callable[[Event], None]:
