@@ -17,7 +17,7 @@ STRANGER = bytes.fromhex("bb" * 20)
 CAPPED = (2, "Invalid orchestrator request: OrchestratorCapped")
 
 # Heavy enough that five segments of one session are still in work when the ninth arrives.
-HEAVY = [(f"p{n}", 1280, 720) for n in range(3)]
+HEAVY = [(f"p{n}", 1920, 1080) for n in range(3)]
 
 
 def wait_for(condition, timeout=20):
@@ -109,7 +109,7 @@ def test_ending_a_session_waits_for_its_segments(tmp_path):
         token = runtime.token()
         orders = [make_order(token, CLIP, sequence=n, profiles=HEAVY) for n in range(2)]
         answers = [threads.submit(runtime.segment, order, CLIP) for order in orders]
-        wait_for(lambda: runtime.status()["jobs"]["running"] == 1)
+        wait_for(lambda: runtime.status()["jobs"] == {"running": 1, "queued": 1})
         request = pb.EndTranscodingSessionRequest(auth_token=token)
         assert runtime.grpc("EndTranscodingSession", request).grpc == (0, "")
         assert [result_of(answer.result()).error for answer in answers] == ["", ""]
