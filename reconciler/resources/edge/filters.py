@@ -24,10 +24,12 @@ _NOT_FOUND: Final = "404 page not found\n"
 
 _SCRIPT: Final = """
 function envoy_on_request(handle)
-  local kind = handle:headers():get("content-type")
-  if handle:streamInfo():protocol() ~= "HTTP/2" and string.find(kind, "^application/grpc") then
-    handle:headers():replace(":path", "/not-found")
-    handle:headers():replace("content-type", "application/octet-stream")
+  local headers = handle:headers()
+  local is_grpc = string.find(headers:get("content-type"), "^application/grpc")
+  if is_grpc and handle:streamInfo():protocol() == "HTTP/2" then return end
+  if is_grpc or string.find(headers:get(":path"), "^/net%.") then
+    headers:replace(":path", "/not-found")
+    headers:replace("content-type", "application/octet-stream")
     handle:clearRouteCache()
   end
 end
@@ -78,7 +80,7 @@ def routes(idle_stream_s: float) -> list[Json]:
         {
             "match": _typed(prefix, {"prefix": "application/grpc"}),
             "route": _to_runtime("0s"),
-            "typed_per_filter_config": _plain(),
+            "typed_per_filter_config": _unbridged(),
         }
         for prefix in _STREAMING
     ]
@@ -136,11 +138,11 @@ def _to_runtime(idle: str) -> dict[str, Json]:
 
 def _plain() -> dict[str, Json]:
     """Neither filter touches it."""
-    return {
-        _LUA: {"@type": _TYPE + "envoy.extensions.filters.http.lua.v3.LuaPerRoute", "disabled": True},
-        _BRIDGE: {
-            "@type": _TYPE
-            + "envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute",
-            "disabled": True,
-        },
-    }
+    lua = {"@type": _TYPE + "envoy.extensions.filters.http.lua.v3.LuaPerRoute", "disabled": True}
+    return {_LUA: lua, **_unbridged()}
+
+
+def _unbridged() -> dict[str, Json]:
+    """As it is; the script still sees that it is a call over HTTP/2."""
+    bridge = _TYPE + "envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute"
+    return {_BRIDGE: {"@type": bridge, "disabled": True}}

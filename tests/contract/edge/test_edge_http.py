@@ -105,14 +105,26 @@ async def test_a_double_slash_is_redirected(served):
 
 async def test_grpc_over_http_1_1_is_not_found(served):
     typed = "Content-Type: application/grpc\r\n"
-    status, body = await ask(served.port, "/net.Orchestrator/Ping", method="POST", headers=typed)
-    assert (status, body) == (404, b"404 page not found\n")
+    for path in ("/net.Orchestrator/Ping", "/net.Transcoder/RegisterTranscoder"):
+        status, body = await ask(served.port, path, method="POST", headers=typed)
+        assert (status, body) == (404, b"404 page not found\n")
 
 
 async def test_grpc_paths_with_another_content_type_are_not_found(served):
     async with _h2() as client:
         answer = await client.post(f"{served.url}/net.Orchestrator/Ping", json={})
     assert (answer.status_code, answer.text) == (404, "404 page not found\n")
+
+
+async def test_the_inner_form_of_a_call_is_not_found_from_outside(served):
+    typed = "Content-Type: application/x-protobuf\r\n"
+    status, body = await ask(served.port, "/net.Orchestrator/Ping", method="POST", headers=typed)
+    assert (status, body) == (404, b"404 page not found\n")
+    assert (await ask(served.port, "/echo", method="POST", headers=typed))[0] == 200
+    async with _h2() as client:
+        headers = {"content-type": "application/x-protobuf"}
+        answer = await client.post(f"{served.url}/net.Orchestrator/Ping", content=b"", headers=headers)
+    assert answer.status_code == 404
 
 
 async def test_a_client_that_never_ends_its_headers_is_cut_off(rig):
