@@ -42,7 +42,7 @@ def conditions_runtime(desired: RuntimeDesired, observed: Observation, view: Vie
 def _healthy(seen: RuntimesObserved, present: RuntimeProcess | None, view: View) -> Condition:
     if present is None:
         dead = next(reversed(seen.processes), None)
-        words = ended_words(dead) if dead else "no runtime was started yet"
+        words = ended_words(dead, crashed=seen.crashed) if dead else "no runtime was started yet"
         return _condition(_HEALTHY, Truth.FALSE, "NotRunning", words, view)
     name = f"generation {present.generation}"
     if present.health is None or not present.health.ok:

@@ -57,6 +57,7 @@ class RuntimeObserver:
             routed=instances.routed,
             surroundings=surroundings,
             last_generation=last,
+            crashed=instances.crashed,
         )
         return Known(seen, sights.now())
 

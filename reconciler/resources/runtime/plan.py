@@ -119,23 +119,26 @@ class _Decision:
         replaced = self.replaced
         fault = self.faults.get(replaced.generation) if replaced else None
         dead = next(reversed(self.seen.processes), None) if not replaced else None
+        ended = ended_words(dead, crashed=self.seen.crashed) if dead else None
         wanted = wanted_process(self.desired)
-        before = fault.reason if fault else ended_words(dead) if dead else None
+        before = fault.reason if fault else ended
         limit = self.desired.start_limit_s
         return Operation(
             id=START,
             kind=KIND,
             verb="start",
             target=PROCESS,
-            action=Action.RESTART if dead else Action.CREATE,
+            action=Action.RESTART if self.seen.crashed else Action.CREATE,
             origin=self._origin(fault),
-            cause=Cause(self._start_cause(fault, dead)),
+            cause=Cause(before or "declared, and none is running"),
             change=Change(
-                before=before, after=wanted, shown=generation_words(self.next_generation, replaced, dead)
+                before=before,
+                after=wanted,
+                shown=generation_words(self.next_generation, replaced, dead if self.seen.crashed else None),
             ),
             lane=LANE,
             impact=Impact.REPLACE if replaced else Impact.NONE,
-            impact_note=start_impact_words(replaced, dead),
+            impact_note=start_impact_words(replaced, crashed=self.seen.crashed),
             depends_on=_PREREQUISITES,
             precondition={
                 "alive": [process.generation for process in self.seen.alive],
@@ -155,11 +158,6 @@ class _Decision:
         if fault is not None and fault.moved:
             return Origin.DRIFT
         return self.view.origin(PROCESS, wanted_process(self.desired))
-
-    def _start_cause(self, fault: Unfit | None, dead: RuntimeProcess | None) -> str:
-        if fault is not None:
-            return fault.reason
-        return ended_words(dead) if dead else "declared, and none is running"
 
     def _route(self) -> Operation:
         starts = self.current is None

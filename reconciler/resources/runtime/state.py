@@ -82,12 +82,16 @@ class RuntimeProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimesObserved:
-    """All generations with an identity, ascending. `last_generation` counts forgotten ones, too."""
+    """All generations with an identity, ascending. `last_generation` counts forgotten ones, too.
+
+    `crashed`: none lives, and the last one did not end on purpose.
+    """
 
     processes: tuple[RuntimeProcess, ...]
     routed: tuple[int, ...]
     surroundings: Surroundings
     last_generation: int = 0
+    crashed: bool = False
 
     @property
     def alive(self) -> tuple[RuntimeProcess, ...]:

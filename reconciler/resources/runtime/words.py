@@ -12,19 +12,21 @@ def generation_words(new: int, replaced: RuntimeProcess | None, dead: RuntimePro
     return f"generation {dead.generation} -> {new}" if dead else f"generation {new}"
 
 
-def ended_words(process: RuntimeProcess) -> str:
-    """`generation 3 exited 137`, `generation 3 was killed by SIGKILL`."""
+def ended_words(process: RuntimeProcess, *, crashed: bool) -> str:
+    """`generation 3 exited 137`, `generation 3 was killed by SIGKILL`, `generation 3 was stopped`."""
     ending = process.ending
+    if not crashed:
+        return f"generation {process.generation} was stopped"
     if ending.startswith("killed"):
         ending = f"was {ending}"
     return f"generation {process.generation} {ending or 'ended, and nobody saw how'}"
 
 
-def start_impact_words(replaced: RuntimeProcess | None, dead: RuntimeProcess | None) -> str:
+def start_impact_words(replaced: RuntimeProcess | None, *, crashed: bool) -> str:
     if replaced:
         sessions = _count(replaced.sessions, "session")
         return f"{sessions} go on in the new process; the old one ends what it has begun"
-    return "nothing serves; what was in flight is lost already" if dead else "nothing serves yet"
+    return "nothing serves; what was in flight is lost already" if crashed else "nothing serves yet"
 
 
 def drain_words(process: RuntimeProcess, limit_s: float) -> str:

@@ -33,6 +33,7 @@ from reconciler.serving.wish import RuntimeWish
 KIND = "settings"
 LANE = "runtime"
 _PRICE = TargetId("runtime.pricing.video")
+_WORKERS = "runtime.workers."
 
 Settings = Mapping[TargetId, Setting]
 
@@ -136,6 +137,8 @@ class _Diff:
         declared = target in self.wanted
         if origin is Origin.DRIFT:
             return Cause("the runtime holds another value than the files" if declared else "declared nowhere")
+        if target.startswith(_WORKERS):
+            return Cause("follows from sessions, cores and GPUs", self._source_above(target))
         if not declared:
             return Cause("no longer declared")
         if target in self.wish.sources:

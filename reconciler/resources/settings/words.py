@@ -91,7 +91,7 @@ def _sessions_change(_target: str, before: Json, after: Json) -> str:
 
 
 def _sessions_impact(before: Json, after: Json, running: Running) -> str:
-    if cast("int", after) >= cast("int", before or 0):
+    if cast("int", after) >= cast("int", before or 0) or not running.sessions:
         return ""
     if running.sessions <= cast("int", after):
         return f"{count(running.sessions, 'session')} running, all go on"

@@ -120,11 +120,15 @@ def dead(generation, ending="exited 137"):
     )
 
 
-def runtimes(*processes, routed=(), last=None, around=NOTHING_AROUND):
+def runtimes(*processes, routed=(), last=None, around=NOTHING_AROUND, stopped=False):
     newest = max((each.generation for each in processes), default=0)
     return Known(
         RuntimesObserved(
-            processes=processes, routed=tuple(routed), surroundings=around, last_generation=last or newest
+            processes=processes,
+            routed=tuple(routed),
+            surroundings=around,
+            last_generation=last or newest,
+            crashed=bool(processes) and not processes[-1].alive and not stopped,
         ),
         NOW,
     )

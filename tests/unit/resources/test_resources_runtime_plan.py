@@ -32,6 +32,11 @@ CASES = {
     "nothing runs": (desired(), runtimes(), view()),
     "all is well": (desired(), runtimes(process(3), routed=[3]), view()),
     "the runtime crashed": (desired(), runtimes(dead(3), routed=[3]), view(applied=APPLIED)),
+    "it was stopped": (
+        desired(),
+        runtimes(dead(3, ""), routed=[3], stopped=True),
+        view(applied=APPLIED),
+    ),
     "it was killed": (desired(), runtimes(dead(3, "killed by SIGKILL"), routed=[3]), view(applied=APPLIED)),
     "the program changed": (
         desired(**UPGRADED),
