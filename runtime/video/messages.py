@@ -42,7 +42,9 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    frames: int
+    """Steps of any kind so far: a frame decoded, a frame encoded."""
+
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,8 @@ def unfit_message(reason: str) -> dict[str, object]:
     return {"is": "unfit", "reason": reason[:_LONGEST_TEXT]}
 
 
-def progress_message(frames: int) -> dict[str, object]:
-    return {"is": "progress", "frames": frames}
+def progress_message(steps: int) -> dict[str, object]:
+    return {"is": "progress", "steps": steps}
 
 
 def refused_message(text: str, detail: str) -> dict[str, object]:
@@ -165,7 +167,7 @@ def read_report(body: bytes) -> Report:
         fields = json.loads(body)
         match fields["is"]:
             case "progress":
-                return Progress(_count(fields["frames"]))
+                return Progress(_count(fields["steps"]))
             case "done":
                 codec_s = float(fields["codec_s"])
                 return Done(tuple(fields["renditions"]), _count(fields["decoded_pixels"]), codec_s)

@@ -20,6 +20,7 @@ from runtime.video.jobs import Transcoded, TranscodeError, TranscodeJob, WorkerS
 
 START_LIMIT_S = 60.0
 STALL_LIMIT_S = 4.0
+_STALLS_PER_LIMIT = 4
 _WATCH_EVERY_S = 0.1
 _DYING_S = 0.5
 _DIED = "died"
@@ -111,7 +112,7 @@ class WorkerProcess:
     async def run(self, job: TranscodeJob, *, limit_s: float) -> Transcoded:
         """Raises `TranscodeError`, or `WorkerLost` where no answer came. Cancelling it kills the worker."""
         watching = asyncio.create_task(self._watch())
-        talking = asyncio.create_task(self._converse(job))
+        talking = asyncio.create_task(self._converse(job, max(STALL_LIMIT_S, limit_s / _STALLS_PER_LIMIT)))
         try:
             done, _ = await asyncio.wait(
                 (watching, talking), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
@@ -136,7 +137,7 @@ class WorkerProcess:
         self._writer.close()
         await self._process.wait()
 
-    async def _converse(self, job: TranscodeJob) -> Transcoded:
+    async def _converse(self, job: TranscodeJob, stall_s: float) -> Transcoded:
         try:
             self._writer.write(messages.encode(messages.job_message(job)))
             await self._writer.drain()
@@ -144,10 +145,10 @@ class WorkerProcess:
             raise await self._lost(_DIED) from error
         while True:
             try:
-                async with asyncio.timeout(STALL_LIMIT_S):
+                async with asyncio.timeout(stall_s):
                     report = await self._report()
             except TimeoutError as error:
-                raise await self._lost(f"no progress for {STALL_LIMIT_S:.0f} s") from error
+                raise await self._lost(f"no progress for {stall_s:.0f} s") from error
             match report:
                 case messages.Progress():
                     continue

@@ -25,7 +25,7 @@ _PROGRESS_EVERY_S = 0.25
 
 
 class Line:
-    """The worker's end of the conversation. Reports come from one thread at a time."""
+    """The worker's end of the conversation. One thread at a time reports."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -59,17 +59,21 @@ class Line:
 
 
 class Progress:
-    """Tells the pool that frames still move, at most a few times a second."""
+    """Tells the pool that frames still move, at most a few times a second. Called from any thread."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._lock = threading.Lock()
+        self._steps = 0
         self._told_at = 0.0
 
-    def __call__(self, frames: int) -> None:
-        now = time.monotonic()
-        if now - self._told_at >= _PROGRESS_EVERY_S:
-            self._told_at = now
-            self._line.report(messages.progress_message(frames))
+    def __call__(self) -> None:
+        with self._lock:
+            self._steps += 1
+            now = time.monotonic()
+            if now - self._told_at >= _PROGRESS_EVERY_S:
+                self._told_at = now
+                self._line.report(messages.progress_message(self._steps))
 
 
 def main() -> None:

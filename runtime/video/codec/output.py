@@ -6,7 +6,7 @@ what a decoder of the file counts. Used by one rendition's thread; who made the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,7 +44,8 @@ class Layout:
 class Output:
     """Opens its file at once and its encoder with the first frame. `close` makes the file complete."""
 
-    def __init__(self, layout: Layout, audio: AudioStream | None) -> None:
+    def __init__(self, layout: Layout, audio: AudioStream | None, progress: Callable[[], None]) -> None:
+        self._progress = progress
         self.frames = 0
         self._next_audio_dts: int | None = None
         self._layout = layout
@@ -59,9 +60,11 @@ class Output:
         """None ends the stream."""
         if frame is not None and not self._video.codec_context.is_open:
             _describe(self._video, frame)
-        for packet in self._video.encode(frame):
+        for packet in self._video.codec_context.encode_lazy(frame):
+            packet.stream = self._video
             self._container.mux(packet)
             self.frames += 1
+            self._progress()
 
     def copy(self, audio: AudioPacket) -> None:
         """Unchanged, but for times that do not grow, which no container takes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,7 +33,16 @@ _SIGNATURE_TIMEOUT_S = 60.0  # the pool's limit for the whole segment is shorter
 class Lane:
     """Takes frames and audio packets in file order, then `finish` or `abandon`, exactly once."""
 
-    def __init__(self, layout: Layout, scaler: Scaler, output: Output, *, with_signature: bool) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        scaler: Scaler,
+        output: Output,
+        progress: Callable[[], None],
+        *,
+        with_signature: bool,
+    ) -> None:
+        self._progress = progress
         self._layout = layout
         self._scaler = scaler
         self._output = output
@@ -103,7 +113,9 @@ class Lane:
         if not self._output.frames:
             raise TranscodeError(texts.INVALID_ARGUMENT, "no frame is left to encode")
         if self._with_signature:
-            self._signature = make_signature(self._layout.path, timeout_s=_SIGNATURE_TIMEOUT_S)
+            self._signature = make_signature(
+                self._layout.path, timeout_s=_SIGNATURE_TIMEOUT_S, progress=self._progress
+            )
 
     def _encode(self, frame: VideoFrame) -> None:
         self._passed += 1

@@ -11,12 +11,15 @@ import functools
 import logging
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from runtime.video.messages import signature_path
 
 _log = logging.getLogger(__name__)
 _LIST_TIMEOUT_S = 10.0
+_TELL_EVERY_S = 0.5
 
 
 @functools.cache
@@ -38,7 +41,7 @@ def signature_program() -> str | None:
     return program if b" signature " in listed else None
 
 
-def make_signature(rendition: Path, *, timeout_s: float) -> Path | None:
+def make_signature(rendition: Path, *, timeout_s: float, progress: Callable[[], None]) -> Path | None:
     """Write the signature beside the rendition (`0.ts.phash`); None where it could not be made."""
     program = signature_program()
     if program is None:
@@ -47,17 +50,29 @@ def make_signature(rendition: Path, *, timeout_s: float) -> Path | None:
     target = signature_path(rendition)
     command = [program, "-v", "error", "-nostdin", "-threads", "1", "-i", rendition.name, "-an"]
     command += ["-vf", f"signature=format=binary:filename={target.name}", "-f", "null", "-"]
+    if not _ends_well(command, rendition.parent, time.monotonic() + timeout_s, progress):
+        _log.warning("signature.failed", extra={"reason": f"ffmpeg on {rendition.name}"})
+        return None
+    return target if target.exists() else None
+
+
+def _ends_well(command: list[str], folder: Path, ends_at: float, progress: Callable[[], None]) -> bool:
+    """Waits for the program, telling meanwhile that it is not this worker that hangs."""
     try:
-        subprocess.run(
+        program = subprocess.Popen(
             command,
-            cwd=rendition.parent,
-            check=True,
-            timeout=timeout_s,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-    except (OSError, subprocess.SubprocessError) as error:
-        _log.warning("signature.failed", extra={"reason": str(error)})
-        return None
-    return target if target.exists() else None
+    except OSError:
+        return False
+    with program:
+        while time.monotonic() < ends_at:
+            try:
+                return program.wait(_TELL_EVERY_S) == 0
+            except subprocess.TimeoutExpired:
+                progress()
+        program.kill()
+    return False

@@ -30,18 +30,18 @@ MOST_RENDITIONS = 10
 
 
 def transcode(
-    job: TranscodeJob, device: Device, worker: str, *, progress: Callable[[int], None] = lambda _: None
+    job: TranscodeJob, device: Device, worker: str, *, progress: Callable[[], None] = lambda: None
 ) -> Transcoded:
     """All renditions of the job's source, in the order of its profiles; raises `TranscodeError`.
 
-    `progress` is called with the number of decoded frames, after each.
+    `progress` is called after every step that shows life: a frame decoded or encoded. From several threads.
     """
     started = time.monotonic()
     if len(job.profiles) > MOST_RENDITIONS:
         raise TranscodeError(texts.TOO_MANY_OUTPUTS, f"{len(job.profiles)} renditions")
     try:
         with open_source(job.source, device) as source:
-            renditions, pixels = _Run(job, device, source).renditions(progress)
+            renditions, pixels = _Run(job, device, source, progress).renditions()
     except Exception as error:
         raise as_transcode_error(error, "transcoding") from error
     return Transcoded(
@@ -55,7 +55,10 @@ def transcode(
 class _Run:
     """The work on one segment. Lanes start with the first frame, whose size decides theirs."""
 
-    def __init__(self, job: TranscodeJob, device: Device, source: Source) -> None:
+    def __init__(
+        self, job: TranscodeJob, device: Device, source: Source, progress: Callable[[], None]
+    ) -> None:
+        self._progress = progress
         self._job = job
         self._device = device
         self._source = source
@@ -64,11 +67,11 @@ class _Run:
         self._early_audio: list[AudioPacket] = []
         self._decoded_px = 0
 
-    def renditions(self, progress: Callable[[int], None]) -> tuple[tuple[Rendition, ...], int]:
+    def renditions(self) -> tuple[tuple[Rendition, ...], int]:
         try:
             for item in self._source.read():
                 self._take(item)
-                progress(self._source.frames)
+                self._progress()
                 if any(lane.has_failed for lane in self._lanes):
                     break
         except BaseException:
@@ -115,8 +118,8 @@ class _Run:
         layouts = [self._layout(index, profile, size) for index, profile in enumerate(self._job.profiles)]
         for layout, profile in zip(layouts, self._job.profiles, strict=True):
             scaler = Scaler(layout.size, frame_rate(profile), self._source.time_base)
-            output = Output(layout, self._source.audio)
-            lane = Lane(layout, scaler, output, with_signature=self._job.perceptual_hash)
+            output = Output(layout, self._source.audio, self._progress)
+            lane = Lane(layout, scaler, output, self._progress, with_signature=self._job.perceptual_hash)
             self._lanes.append(lane)
         for packet in self._early_audio:
             self._take_audio(packet)
