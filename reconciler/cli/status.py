@@ -6,12 +6,17 @@ import argparse
 import asyncio
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from reconciler.cli.arguments import add_files, add_json
 from reconciler.cli.terminal import palette_for
 from reconciler.cli.version import version
 from reconciler.cli.workplace import Workplace, locate, open_workplace
+from reconciler.layout import Layout
 from reconciler.report.palette import PLAIN
+
+if TYPE_CHECKING:
+    from reconciler.report.status import OperatorProcess
 
 DESCRIPTION = """\
 Shows conditions, processes, what differs, what waits and until when, what is
@@ -46,6 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _holder(layout: Layout) -> OperatorProcess | None:
+    """An operator that holds the node without serving its socket: it is starting, or it hangs."""
+    from reconciler.core.lock import read_holder  # noqa: PLC0415
+    from reconciler.report.status import OperatorProcess  # noqa: PLC0415
+
+    holder = read_holder(layout.operator_lock)
+    return None if holder is None else OperatorProcess(pid=max(1, holder.pid), started_at=holder.since)
+
+
 def _look(work: Workplace, *, as_json: bool) -> int:
     from reconciler.cli.narrator import Narrator  # noqa: PLC0415
     from reconciler.operator.account import node_status  # noqa: PLC0415
@@ -56,7 +70,7 @@ def _look(work: Workplace, *, as_json: bool) -> int:
 
     async def look() -> NodeStatus:
         core = await surveyor.status()
-        return await node_status(core, work.layout, version=version(), operator=None)
+        return await node_status(core, work.layout, version=version(), operator=_holder(work.layout))
 
     with Narrator() as narrator, open_survey(work.declaration, work.layout) as surveyor:
         narrator.begin("look", "looking at the node")

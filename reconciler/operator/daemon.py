@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -20,16 +20,14 @@ from random import Random
 from reconciler.children import Child, rotate_logs
 from reconciler.core.clock import Clock, SystemClock
 from reconciler.core.engine import Engine, Report
-from reconciler.core.errors import OperatorError
 from reconciler.core.loop import Loop
 from reconciler.core.node import Node
-from reconciler.core.values import Event
+from reconciler.core.values import Event, Json
 from reconciler.layout import Layout
 from reconciler.operator.assembly import holding, make_engine, open_journal
 from reconciler.operator.broadcast import Broadcast, News
 from reconciler.operator.declared import DeclaredNode
-from reconciler.operator.doors import control_door, local_door, metrics_door
-from reconciler.operator.http import HttpDoor
+from reconciler.operator.listening import Doors
 from reconciler.operator.logs import set_level, start_log
 from reconciler.operator.service import Operator
 from reconciler.operator.watch_children import ChildWatch
@@ -43,7 +41,6 @@ _LOGS_KEPT = 3
 _ROTATE_EVERY_S = 60.0
 _LOOK_AT_LOCK_EVERY_S = 2.0
 _ENDING_PATIENCE_S = 5.0
-_LAST_ANSWERS_S = 2.0
 
 _BAD_NEWS = ("failed", "vetoed", "rejected", "unknown", "timed_out", "stale")
 
@@ -95,29 +92,33 @@ class Daemon:
             news=news,
         )
         watching.append(ChildWatch(layout, lambda child, how: _child_ended(operator, child, how)))
-        self._take_signals(operator)
-        async with _doors(operator, self.declared):
-            _LOG.info(
-                "operator.started",
-                extra={
-                    "fields": {
-                        "node": engine.node.name,
-                        "pid": os.getpid(),
-                        "revision": engine.node.revision,
-                        "data": str(layout.data),
-                        "version": self.version,
-                    }
-                },
-            )
-            await self._work(operator, watching[0])
+        doors = Doors(operator, self.declared)
+        try:
+            await doors.open()
+            self._take_signals(operator, doors)
+            _LOG.info("operator.started", extra={"fields": self._introduction(engine)})
+            await self._work(operator, watching[0], doors)
             news.close()
+        finally:
+            await doors.close()
         _LOG.info("operator.ended", extra={"fields": {"stopped": operator.ended.is_set()}})
 
-    async def _work(self, operator: Operator, children: ChildWatch) -> None:
+    def _introduction(self, engine: Engine) -> dict[str, Json]:
+        return {
+            "node": engine.node.name,
+            "pid": os.getpid(),
+            "revision": engine.node.revision,
+            "data": str(self.declared.layout.data),
+            "version": self.version,
+        }
+
+    async def _work(self, operator: Operator, children: ChildWatch, doors: Doors) -> None:
         looping = asyncio.create_task(operator.loop.run())
         beside = [
             asyncio.create_task(children.run()),
-            asyncio.create_task(watch_files(self._watched, lambda files: _reload(operator, files))),
+            asyncio.create_task(
+                watch_files(self._watched, lambda files: self._reload(operator, doors, files))
+            ),
             asyncio.create_task(_rotate(operator)),
             asyncio.create_task(self._hold_on(operator)),
         ]
@@ -161,40 +162,22 @@ class Daemon:
     def _watched(self) -> frozenset[Path]:
         return self.declared.files
 
-    def _take_signals(self, operator: Operator) -> None:
+    def _reload(self, operator: Operator, doors: Doors, files: frozenset[Path] = frozenset()) -> None:
+        names = ", ".join(sorted(path.name for path in files))
+        operator.loop.reload(f"{names} changed" if names else "SIGHUP")
+        operator.spawn(doors.follow())
+
+    def _take_signals(self, operator: Operator, doors: Doors) -> None:
         running = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self._leave, operator, number)
-        running.add_signal_handler(signal.SIGHUP, operator.loop.reload, "SIGHUP")
+        running.add_signal_handler(signal.SIGHUP, self._reload, operator, doors)
 
     def _leave(self, operator: Operator, number: signal.Signals) -> None:
         self._received = number
         _LOG.info("operator.leaving", extra={"fields": {"signal": number.name, "children": "serve on"}})
         operator.loop.stop()
         self._leaving.set()
-
-
-@contextlib.asynccontextmanager
-async def _doors(operator: Operator, declared: DeclaredNode) -> AsyncIterator[None]:
-    doors = [HttpDoor(control_door(operator))]
-    await doors[0].open_unix(operator.layout.operator_socket)
-    try:
-        for endpoint, handler in ((declared.cli, local_door), (declared.metrics, metrics_door)):
-            if endpoint is None:
-                continue
-            door = HttpDoor(handler(operator))
-            doors.append(door)
-            try:
-                await door.open_tcp(endpoint.host, endpoint.port)
-            except OSError as error:
-                raise OperatorError(
-                    f"cannot listen on {endpoint}: {error.strerror}",
-                    next_step="end what holds it, or declare another address in service.listen",
-                ) from error
-        yield
-    finally:
-        for door in doors:
-            await door.close(grace_s=_LAST_ANSWERS_S)
 
 
 def _inode(path: Path) -> int | None:
@@ -224,10 +207,6 @@ def _child_ended(operator: Operator, child: Child, how: str) -> None:
     fields = {"child": child.name, "pid": child.pid, "how": how or "unknown"}
     operator.engine.emit("child.ended", fields)
     operator.loop.mark(child.role, f"{child.name} {how or 'ended'}")
-
-
-def _reload(operator: Operator, files: frozenset[Path]) -> None:
-    operator.loop.reload(f"{', '.join(sorted(path.name for path in files))} changed")
 
 
 async def _rotate(operator: Operator) -> None:

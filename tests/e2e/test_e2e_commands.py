@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from harness import Node, truth
+from harness import Node, free_ports, truth
 from jsonschema import Draft202012Validator
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -158,6 +160,39 @@ def test_the_local_port_shows_both_processes_metrics(supervised: Node) -> None:
     assert "livepeer_runtime_" in text
     body = urllib.request.urlopen(f"{base}/status", timeout=10).read().decode()  # noqa: S310 - our own port
     valid("status", body)
+
+
+def test_the_local_port_moves_when_it_is_declared_elsewhere(supervised: Node) -> None:
+    former, supervised.cli_port = supervised.cli_port, free_ports(1)[0]
+    service = (
+        f'{{uri: "{supervised.uri}", listen: {{public: "127.0.0.1:{supervised.port}", '
+        f'cli: "127.0.0.1:{supervised.cli_port}"}}}}'
+    )
+    supervised.declare(service=service)
+    deadline = time.monotonic() + 30
+    while not _answers(supervised.cli_port) or _answers(former):
+        assert time.monotonic() < deadline, supervised.log()
+        time.sleep(0.05)
+    supervised.declare()
+    supervised.await_empty_plan()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def test_an_operator_without_its_data_directory_ends(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    node.declare(service="null")
+    node.run()
+    assert node.operator is not None
+    shutil.rmtree(node.data)
+    assert node.operator.wait(30) == 1
+    assert "operator.lost" in node.log()
 
 
 def test_sigterm_ends_the_operator_only_and_the_next_one_adopts(supervised: Node) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from report_builders import NOW, assert_golden, busy_status, everything, quiet_status
+from report_builders import NOW, assert_golden, everything
+from report_statuses import busy_status, quiet_status
 from test_report_plan import schema_of
 
 from reconciler.core.tally import Figures, Histogram, Tally
@@ -68,8 +69,7 @@ def test_events_are_valid_and_readable():
     )
     schema_of("event").validate(event_json(event))
     assert render_event(event) == (
-        "2027-01-15 08:00:00 UTC  operation.failed      "
-        'target=edge.process detail="exited 1" duration_s=0.25'
+        '2027-01-15 08:00:00 UTC  operation.failed      target=edge.process detail="exited 1" duration_s=0.25'
     )
 
 
