@@ -28,6 +28,7 @@ from reconciler.core.values import (
     Event,
     Json,
     Observation,
+    Operation,
     Origin,
     Outcome,
     Plan,
@@ -77,6 +78,24 @@ def merged(reports: Sequence[Report]) -> Report:
     outcomes = {outcome.operation.id: outcome for report in reports for outcome in report.outcomes}
     plan = replace(reports[-1].plan, steps=tuple(steps.values()))
     return replace(reports[-1], plan=plan, outcomes=tuple(outcomes.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Booking:
+    """Passes progress on, after what ended is in the journal."""
+
+    listener: Progress
+    book: Callable[[Outcome], None]
+
+    def started(self, operation: Operation) -> None:
+        self.listener.started(operation)
+
+    def told(self, operation: Operation, text: str) -> None:
+        self.listener.told(operation, text)
+
+    def ended(self, outcome: Outcome) -> None:
+        self.book(outcome)
+        self.listener.ended(outcome)
 
 
 class Engine:
@@ -148,8 +167,9 @@ class Engine:
         self._announce_plan(before.plan)
         if before.memory.attempted_revision != plan.revision:
             self._journal.remember_attempt(plan.revision)
-        outcomes = await self._executor.execute(plan, self._node.actors, progress=progress or Silent())
-        self._book(outcomes, before.desired)
+        listening = _Booking(progress or Silent(), lambda outcome: self._book(outcome, before.desired))
+        outcomes = await self._executor.execute(plan, self._node.actors, progress=listening)
+        self._count_repairs(outcomes, before.desired)
         acted = any(step.standing is Standing.READY for step in plan.steps)
         after = await self._surveyor().survey() if acted else before
         conditions = self._remember(after, outcomes)
@@ -191,20 +211,20 @@ class Engine:
         fields = {"plan_id": plan.plan_id, "revision": plan.revision, "operations": len(plan.steps)}
         self.emit("plan.created", {**fields, "drifted": drifted})
 
-    def _book(self, outcomes: Iterable[Outcome], desired: Desired) -> None:
-        """Count failures and repairs; tell what was done."""
-        memory = self._journal.memory()
-        failing = {failure.target for failure in memory.failures.values()}
-        for outcome in outcomes:
-            target = outcome.operation.target
-            if outcome.result is Result.FAILED:
-                self._book_failure(outcome, desired)
-            elif outcome.result in TOLD:
-                self.emit(TOLD[outcome.result], outcome_fields(outcome))
-            if outcome.result is Result.DONE and target in failing:
-                self._journal.forget_failures([target])
-        revision, random = desired.revision, self._random
-        for repair in bookkeeping.repairs_after(outcomes, memory, revision=revision, random=random):
+    def _book(self, outcome: Outcome, desired: Desired) -> None:
+        """Count failures, and tell what was done, as soon as it is."""
+        target = outcome.operation.target
+        if outcome.result is Result.FAILED:
+            self._book_failure(outcome, desired)
+        elif outcome.result in TOLD:
+            self.emit(TOLD[outcome.result], outcome_fields(outcome))
+        failures = self._journal.memory().failures.values()
+        if outcome.result is Result.DONE and any(failure.target == target for failure in failures):
+            self._journal.forget_failures([target])
+
+    def _count_repairs(self, outcomes: Iterable[Outcome], desired: Desired) -> None:
+        memory, random = self._journal.memory(), self._random
+        for repair in bookkeeping.repairs_after(outcomes, memory, revision=desired.revision, random=random):
             self._journal.remember_repair(repair)
 
     def _book_failure(self, outcome: Outcome, desired: Desired) -> None:
@@ -242,7 +262,7 @@ class Engine:
                 if former.get(condition.type) is not condition.status:
                     self.emit("condition.changed", condition_fields(condition))
             for name in sorted(former.keys() - {condition.type for condition in conditions}):
-                self.emit("condition.changed", {"type": name, "status": "absent"})
+                self.emit("condition.changed", {"condition": name, "status": "absent"})
         ready = any(c.type == "Ready" and c.status is Truth.TRUE for c in conditions)
         if ready and memory.healthy_revision != after.plan.revision:
             self._journal.remember_healthy(after.plan.revision)

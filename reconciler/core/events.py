@@ -35,7 +35,7 @@ def outcome_fields(outcome: Outcome) -> dict[str, Json]:
 
 def condition_fields(condition: Condition) -> dict[str, Json]:
     return {
-        "type": condition.type,
+        "condition": condition.type,
         "status": condition.status,
         "reason": condition.reason,
         "message": condition.message,

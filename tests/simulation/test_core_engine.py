@@ -454,6 +454,19 @@ def test_history_folds_equal_runs_and_events_tell_only_news():
     assert names == ["plan.created", "operation.applied", "condition.changed", "condition.changed"]
 
 
+def test_what_is_done_is_told_at_once_and_not_when_the_slowest_act_ends():
+    async def story():
+        world = World(faults={"a.slow": ["hang"]})
+        engine = synthetic_engine(world, synthetic_kind("a", Wanted({"slow": 1, "quick": 1})))
+        running = asyncio.ensure_future(engine.converge())
+        await asyncio.sleep(5)
+        told = [(event.name, event.fields.get("target")) for event in engine.journal.events()]
+        await running
+        return told
+
+    assert ("operation.applied", "a.quick") in run_virtual(story())
+
+
 def test_a_node_declared_anew_is_what_the_next_run_wants():
     async def story():
         world, clock = World(), VirtualClock()

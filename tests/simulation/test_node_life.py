@@ -96,7 +96,7 @@ CHANGES = {
         'gateways: {g: {address: "0x' + "ab" * 20 + '", video: 800 wei}}\npricing:',
     ),
     "service name": ("sim.example.com", "new.example.com"),
-    "connections per address": ("8935\"}", '8935", limits: {connectionsPerAddress: 99}}'),
+    "connections per address": ('8935"}', '8935", limits: {connectionsPerAddress: 99}}'),
     "connections": ('8935"}', '8935", limits: {connections: 321}}'),
 }
 
