@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from harness import Node, free_ports, truth
+from harness import RECONCILE, Node, free_ports, truth
 from jsonschema import Draft202012Validator
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -26,6 +28,29 @@ def valid(name: str, text: str) -> dict:
         document
     )
     return document
+
+
+def at_a_terminal(node: Node, words: list[str], *, answer: str) -> tuple[int, str]:
+    """Runs a verb with a terminal on every stream, and types `answer` once it is asked."""
+    parent, child = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(
+        [RECONCILE, *words], cwd=node.folder, stdin=child, stdout=child, stderr=child, env=environment
+    )
+    os.close(child)
+    shown = b""
+    try:
+        while b"is yes" not in shown:
+            shown += os.read(parent, 65_536)
+        os.write(parent, answer.encode())
+        while True:
+            shown += os.read(parent, 65_536)
+    except OSError:  # how a terminal says that nobody is there any more
+        pass
+    finally:
+        os.close(parent)
+    return process.wait(20), shown.decode()
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +74,13 @@ def test_one_shot_from_nothing_to_nothing(tmp_path: Path) -> None:
         assert dry.stdout.endswith("Reversible: yes.\nNothing was changed.\n")
         assert not node.data.exists()
         valid("plan", node.call("plan", "--json").stdout)
+
+        assert node.call("apply").returncode == 64  # nobody can be asked
+        code, shown = at_a_terminal(node, ["apply"], answer="no\n")
+        assert code == 0
+        assert "\x1b[" in shown  # colour
+        assert "Nothing was changed." in shown
+        assert not node.data.exists()
 
         saved = node.call("plan", "-o", "plan.json")
         assert saved.returncode == 0
