@@ -17,6 +17,11 @@ from dataclasses import dataclass
 from runtime.server.capacity import Address
 
 
+SLOT_KEPT_S = 10.0
+"""How long an idle session keeps its slot. A live stream brings a segment every few seconds; gateways often
+fall silent without a word, and their sessions linger for `sessionIdleSeconds`, using nothing."""
+
+
 class SessionBusy(Exception):
     """Raised when a session's queue is full."""
 
@@ -32,12 +37,16 @@ class SessionFacts:
 
 
 class Session:
-    """One live session. A superseded one serves on, but its slot belongs to the one that took its place."""
+    """One live session. A superseded one serves on, but its slot belongs to the one that took its place.
 
-    def __init__(self, facts: SessionFacts) -> None:
+    `quiet_since` is the loop's time at which it fell idle.
+    """
+
+    def __init__(self, facts: SessionFacts, *, quiet_since: float) -> None:
         self.facts = facts
         self.is_superseded = False
         self.is_ending = False
+        self.quiet_since = quiet_since
         self._is_running = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -48,6 +57,10 @@ class Session:
     @property
     def is_idle(self) -> bool:
         return not self._is_running and not self._waiting
+
+    def holds_slot(self, now: float) -> bool:
+        """Whether it counts against the limit. One that lost its slot by idling is served all the same."""
+        return not self.is_superseded and not (self.is_idle and now - self.quiet_since > SLOT_KEPT_S)
 
     async def take_turn(self, *, queue: int) -> None:
         """Wait until the segments before this one are done; `SessionBusy` when `queue` of them wait."""
@@ -86,7 +99,7 @@ class Sessions:
 
     def __len__(self) -> int:
         """Sessions that hold a slot."""
-        return sum(not session.is_superseded for session in self._live.values())
+        return sum(1 for _ in self._holders())
 
     def __iter__(self) -> Iterator[Session]:
         return iter(self._live.values())
@@ -96,7 +109,11 @@ class Sessions:
 
     def senders(self) -> Iterator[Address]:
         """One address per session that holds a slot."""
-        return (session.facts.sender for session in self._live.values() if not session.is_superseded)
+        return (session.facts.sender for session in self._holders())
+
+    def _holders(self) -> Iterator[Session]:
+        now = asyncio.get_running_loop().time()
+        return (session for session in self._live.values() if session.holds_slot(now))
 
     def with_old_token(
         self, sender: Address, *, expires_before: float, stream: bytes | None
@@ -112,7 +129,7 @@ class Sessions:
 
     def open(self, facts: SessionFacts, *, idle_s: float) -> Session:
         """A new live session. The caller has just made sure that it may be, with no await in between."""
-        session = Session(facts)
+        session = Session(facts, quiet_since=asyncio.get_running_loop().time())
         self._live[facts.id] = session
         self._start_timer(session, idle_s)
         return session
@@ -147,6 +164,7 @@ class Sessions:
     def _after_segment(self, session: Session, idle_s: float) -> None:
         if not session.is_idle or self._live.get(session.facts.id) is not session:
             return
+        session.quiet_since = asyncio.get_running_loop().time()
         if session.is_ending:
             self._drop(session, "ended")
         else:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from runtime.server.sessions import SessionBusy, SessionFacts, Sessions
+from runtime.server.sessions import SLOT_KEPT_S, SessionBusy, SessionFacts, Sessions
 
 
 def facts(name="one"):
@@ -134,3 +134,17 @@ async def test_a_stopping_process_ends_no_session(sessions, ended):
 async def test_ending_what_is_not_there_is_fine(sessions, ended):
     sessions.end("nobody")
     assert ended == []
+
+
+async def test_a_silent_session_leaves_its_slot_and_is_served_when_it_comes_back(sessions):
+    session = sessions.open(facts(), idle_s=70)
+    assert len(sessions) == 1
+    session.quiet_since -= SLOT_KEPT_S + 1
+    assert len(sessions) == 0
+    assert sessions.get("one") is session
+    work = Segments(sessions, session)
+    task = await work.start(0)
+    assert len(sessions) == 1
+    work.gates[0].set()
+    await task
+    assert len(sessions) == 1  # its silence begins anew
