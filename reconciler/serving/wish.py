@@ -14,7 +14,7 @@ from fractions import Fraction
 from reconciler.core.values import Source
 from reconciler.layout import Layout
 from reconciler.serving.capacity import GpuReading, GpuWish, Machine, Size, VideoWish, size_video
-from reconciler.serving.presets import Cache, Measurement, measurement_key
+from reconciler.serving.presets import Cache, Choice, Measurement, measurement_key
 from reconciler.serving.spec import GatewayTerms, RequestLimits, RuntimeSpec
 from reconciler.spec.declaration import AUTO, Auto, Declaration, Fallback, Gpu, Service
 from reconciler.spec.prices import Relative
@@ -68,16 +68,17 @@ class RuntimeWish:
         """Whether the preset is ours to find out: `auto`, and the CPU encodes."""
         return self.preset is None and self.size(gpus).encodes_on_cpu
 
-    def measured(self, surroundings: Surroundings) -> Measurement | None:
-        key = self.measurement_key(surroundings.gpus)
-        return surroundings.cache.get(key) if key else None
+    @property
+    def measurement_key(self) -> str:
+        return measurement_key(self.machine, self.versions)
 
-    def measurement_key(self, gpus: GpuReading) -> str | None:
-        size = self.size(gpus)
-        slot = next(iter(size.workers or ()), None)
-        if slot is None or not size.sessions:
-            return None
-        return measurement_key(self.machine, self.versions, sessions=size.sessions, threads=slot.threads)
+    def measured(self, surroundings: Surroundings) -> Measurement | None:
+        return surroundings.cache.get(self.measurement_key)
+
+    def choice(self, surroundings: Surroundings) -> Choice | None:
+        """What `auto` comes to for the number of sessions; None where nothing was measured."""
+        found = self.measured(surroundings)
+        return found.choose(self.size(surroundings.gpus).sessions or 0) if found else None
 
     def spec(self, surroundings: Surroundings) -> RuntimeSpec:
         """The spec for these surroundings; what they leave open stays None."""
@@ -105,8 +106,8 @@ class RuntimeWish:
             return self.preset
         if not self.wants_measurement(surroundings.gpus):
             return None if self.size(surroundings.gpus).workers is None else _ANY_PRESET
-        found = self.measured(surroundings)
-        return found.preset if found else None
+        choice = self.choice(surroundings)
+        return choice.preset if choice else None
 
 
 def wish_for(

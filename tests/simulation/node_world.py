@@ -34,7 +34,7 @@ from reconciler.resources.edge.state import DocumentSeen, EdgeDesired, EdgeObser
 from reconciler.resources.runtime.state import Mark
 from reconciler.serving.control import ControlUnreachable, Health, OlderGeneration
 from reconciler.serving.instances import Instances
-from reconciler.serving.presets import Measurement, read_cache
+from reconciler.serving.presets import Measurement, Reached, read_cache
 from reconciler.serving.spec import Document
 from reconciler.serving.status import RuntimeStatus, WorkerStatus
 from reconciler.serving.wish import Surroundings
@@ -312,7 +312,12 @@ class FakeCalibration:
         if self._world.fault("measure") == "fail":
             raise Transient("the measurement broke")
         self._grip.place()
-        return Measurement(preset="fast", sessions=sessions, summary="31 fps", at=self._world.now())
+        return Measurement(
+            sessions=sessions,
+            reached=(Reached("ultrafast", 99), Reached("fast", sessions), Reached("medium", 0)),
+            summary="31 fps",
+            at=self._world.now(),
+        )
 
 
 class DirectoryEyes:

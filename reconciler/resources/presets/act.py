@@ -19,7 +19,7 @@ from typing import Protocol, cast
 from reconciler.core.errors import Terminal, Transient
 from reconciler.core.values import Operation
 from reconciler.resources.presets.observe import PresetsWorld, may_measure
-from reconciler.serving.presets import Measurement, read_cache, write_cache
+from reconciler.serving.presets import Measurement, parse_reached, read_cache, write_cache
 
 _LONGEST_OUTPUT_BYTES = 1_000_000
 _PROGRESS_S = 10.0
@@ -52,7 +52,7 @@ class PresetsActor:
         async with _progress(tell, float(limit_s)):
             found = await self._calibration.measure(sessions, float(limit_s))
         write_cache(self._cache, {**read_cache(self._cache), key: found})
-        return f"{found.preset}: {found.summary}"
+        return f"{found.choose(sessions).preset}: {found.summary}"
 
 
 class CalibrationProgram:
@@ -100,16 +100,10 @@ def _parse(output: bytes, sessions: int, at: float) -> Measurement:
     except ValueError as error:
         raise Transient("measuring presets answered with no JSON") from error
     found = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-    preset, summary = found.get("preset"), found.get("summary")
-    if not isinstance(preset, str):
+    reached = parse_reached(found.get("presets"))
+    if not reached:
         raise Transient("measuring presets named no preset")
-    return Measurement(
-        preset=preset,
-        sessions=sessions,
-        summary=str(summary or ""),
-        at=at,
-        holds=found.get("holds") is not False,
-    )
+    return Measurement(sessions=sessions, reached=reached, summary=str(found.get("summary", "")), at=at)
 
 
 @contextlib.asynccontextmanager

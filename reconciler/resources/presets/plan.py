@@ -25,6 +25,7 @@ from reconciler.core.values import (
     Truth,
 )
 from reconciler.resources.presets.state import KIND, PRESET, PresetsDesired, PresetsObserved
+from reconciler.serving.presets import Choice
 
 LANE = "runtime"
 """The runtime's own lane: nothing of the runtime happens meanwhile, and the runtime starts after it."""
@@ -38,7 +39,8 @@ def plan_presets(desired: PresetsDesired, observed: Observation, view: View) -> 
     seen = _seen(observed)
     if seen is None or not desired.wish.wants_measurement(seen.surroundings.gpus):
         return KindPlan()
-    if desired.wish.measured(seen.surroundings):
+    choice = desired.wish.choice(seen.surroundings)
+    if choice and (choice.surely_slowest or not seen.may_measure):
         return KindPlan(unchanged=1)
     if not seen.may_measure:
         return KindPlan(diagnostics=(_kept(desired, seen),))
@@ -49,28 +51,36 @@ def applied_presets(desired: PresetsDesired, observed: Observation) -> Mapping[T
     seen = _seen(observed)
     if seen is None or not desired.wish.wants_measurement(seen.surroundings.gpus):
         return {}
-    return {PRESET: desired.wish.measurement_key(seen.surroundings.gpus)}
+    return {PRESET: desired.wish.measurement_key}
 
 
 def conditions_presets(desired: PresetsDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
     seen = _seen(observed)
     if seen is None or not desired.wish.wants_measurement(seen.surroundings.gpus):
         return ()
-    found = desired.wish.measured(seen.surroundings)
-    if found:
-        status, reason = (Truth.TRUE, "Measured") if found.holds else (Truth.FALSE, "TooSlow")
-        return (_condition(status, reason, f"{found.preset}: {found.summary}", view),)
+    found, choice = desired.wish.measured(seen.surroundings), desired.wish.choice(seen.surroundings)
+    if found and choice:
+        status, reason = (Truth.TRUE, "Measured") if choice.holds else (Truth.FALSE, "TooSlow")
+        message = f"{_choice_words(desired, seen, choice)}; measured: {found.summary}"
+        return (_condition(status, reason, message, view),)
     present = seen.serving_preset
     kept = f"{present} is kept; " if present else ""
-    message = f"{kept}the preset was not measured for {_sessions(desired, seen)} on this machine and version"
+    message = f"{kept}no preset was measured on this machine with this version"
     return (_condition(Truth.FALSE, "NotMeasured", message, view),)
 
 
+def _choice_words(desired: PresetsDesired, seen: PresetsObserved, choice: Choice) -> str:
+    text = f"{choice.preset} holds {choice.up_to} of {_sessions(desired, seen)} wanted"
+    if not choice.surely_slowest:
+        text += "; a slower one may do, which a cold start will measure"
+    return text
+
+
 def _measure(desired: PresetsDesired, seen: PresetsObserved, view: View) -> Operation:
-    key = desired.wish.measurement_key(seen.surroundings.gpus)
+    key = desired.wish.measurement_key
     size = desired.wish.size(seen.surroundings.gpus)
     sessions = size.sessions or 0
-    former = any(seen.surroundings.cache)
+    former = bool(seen.surroundings.cache)
     return Operation(
         id=OperationId("presets.measure"),
         kind=KIND,
@@ -79,7 +89,7 @@ def _measure(desired: PresetsDesired, seen: PresetsObserved, view: View) -> Oper
         action=Action.CREATE,
         origin=view.origin(PRESET, key),
         cause=Cause(
-            "video.preset is auto, and this machine, version or number of sessions was not measured yet"
+            "video.preset is auto, and this machine, this version or so few sessions were not measured yet"
             if former
             else "video.preset is auto, and nothing was measured yet",
             desired.wish.sources.get("runtime.preset"),
@@ -99,9 +109,9 @@ def _kept(desired: PresetsDesired, seen: PresetsObserved) -> Diagnostic:
     preset = seen.serving_preset
     return Diagnostic(
         Severity.WARNING,
-        f"preset {preset} is kept: not measured for {_sessions(desired, seen)}"
+        f"preset {preset} is kept: none was measured on this machine with this version"
         if preset
-        else f"the preset is not measured for {_sessions(desired, seen)}",
+        else "no preset was measured on this machine with this version",
         "Measuring loads the machine and never happens while it serves. To measure: `reconcile stop`, "
         "then `reconcile`; or declare video.preset.",
         desired.wish.sources.get("runtime.preset"),

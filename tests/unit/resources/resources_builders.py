@@ -12,7 +12,7 @@ from reconciler.resources.runtime.state import Mark, Program, RuntimeDesired, Ru
 from reconciler.resources.settings.state import SettingsObserved
 from reconciler.serving.capacity import Machine, VideoWish
 from reconciler.serving.control import Health
-from reconciler.serving.presets import Measurement
+from reconciler.serving.presets import Measurement, Reached
 from reconciler.serving.spec import GatewayTerms, RequestLimits, completed, document
 from reconciler.serving.status import RuntimeStatus, WorkerStatus
 from reconciler.serving.wish import RuntimeWish, Surroundings
@@ -139,8 +139,15 @@ def view(applied=None, requests=None):
     return View(now=NOW, applied=digests, requests=requests or {})
 
 
-def measurement(preset="fast", sessions=4):
-    return Measurement(preset=preset, sessions=sessions, summary="holds 1.4 of real time", at=NOW - 86_400)
+def measurement(sessions=4, **reached):
+    """Of presets and the sessions they hold, the fastest first."""
+    reached = reached or {"ultrafast": 9, "fast": 4, "medium": 2}
+    return Measurement(
+        sessions=sessions,
+        reached=tuple(Reached(preset, count) for preset, count in reached.items()),
+        summary="on 2 cores",
+        at=NOW - 86_400,
+    )
 
 
 def text_of(plan: KindPlan) -> list[str]:

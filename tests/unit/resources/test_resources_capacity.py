@@ -12,6 +12,7 @@ from reconciler.serving.capacity import (
     missing_gpus,
     size_video,
 )
+from reconciler.serving.presets import Choice
 from reconciler.serving.spec import completed, document
 from reconciler.serving.wish import Surroundings
 from schemas import load
@@ -138,13 +139,31 @@ def test_an_unmeasured_preset_is_the_present_one_else_the_safest():
     assert completed(spec, accepted(wish(preset="faster"))).preset == "faster"
 
 
-def test_a_measured_preset_counts_for_its_sessions_only():
-    auto = wish(preset=None)
-    key = auto.measurement_key(())
-    around = Surroundings(gpus=(), cache={key: measurement("fast")})
-    assert auto.spec(around).preset == "fast"
-    assert wish(preset=None, video=video(sessions=5)).spec(around).preset is None
+def test_a_measurement_gives_the_preset_for_any_number_of_sessions():
+    around = Surroundings(gpus=(), cache={wish().measurement_key: measurement()})
+    presets = {
+        sessions: wish(preset=None, video=video(sessions=sessions)).spec(around).preset
+        for sessions in (1, 2, 3, 4, 5, 9, 10)
+    }
+    assert presets == {
+        1: "medium",
+        2: "medium",
+        3: "fast",
+        4: "fast",
+        5: "ultrafast",
+        9: "ultrafast",
+        10: "ultrafast",
+    }
     assert wish(preset=None, versions="0.2.0, av 18").spec(around).preset is None
+
+
+def test_a_choice_says_whether_it_holds_and_whether_slower_ones_were_tried():
+    found = measurement()
+    assert found.choose(4) == Choice("fast", holds=True, up_to=4, surely_slowest=True)
+    assert found.choose(3) == Choice("fast", holds=True, up_to=4, surely_slowest=True)
+    assert found.choose(1) == Choice("medium", holds=True, up_to=2, surely_slowest=False)
+    assert found.choose(10) == Choice("ultrafast", holds=False, up_to=9, surely_slowest=True)
+    assert measurement(fast=9, veryslow=3).choose(1).surely_slowest
 
 
 def test_workers_that_cannot_be_known_stay_as_they_are():

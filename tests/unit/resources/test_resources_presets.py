@@ -1,7 +1,6 @@
 """Measuring presets: when, when not, and what is kept of it."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -13,10 +12,11 @@ from reconciler.resources.presets.state import PresetsDesired, PresetsObserved
 from reconciler.serving.instances import Instances
 from reconciler.serving.presets import read_cache, write_cache
 from reconciler.serving.wish import Surroundings
-from tests.unit.resources.resources_builders import NOW, assert_golden, measurement, view, wish
+from tests.unit.resources.resources_builders import NOW, assert_golden, measurement, video, view, wish
 
 AUTO = PresetsDesired(wish=wish(preset=None))
-KEY = AUTO.wish.measurement_key(())
+FEW = PresetsDesired(wish=wish(preset=None, video=video(sessions=1)))
+KEY = AUTO.wish.measurement_key
 
 
 def seen(cache=None, *, free=True, serving=None):
@@ -27,7 +27,9 @@ def seen(cache=None, *, free=True, serving=None):
 CASES = {
     "never measured": (AUTO, seen()),
     "measured": (AUTO, seen({KEY: measurement()})),
-    "measured for something else": (AUTO, seen({"other": measurement()})),
+    "measured on another machine": (AUTO, seen({"other": measurement()})),
+    "measured for more, and it serves": (FEW, seen({KEY: measurement()}, free=False, serving="fast")),
+    "measured for more, and nothing serves": (FEW, seen({KEY: measurement()})),
     "not measured, and it serves": (AUTO, seen(free=False, serving="faster")),
     "declared": (PresetsDesired(wish=wish(preset="slow")), seen()),
 }
@@ -45,9 +47,12 @@ def test_nothing_is_measured_while_it_serves():
 
 def test_conditions_say_what_was_measured_or_that_nothing_was():
     (good,) = conditions_presets(AUTO, seen({KEY: measurement()}), view())
-    assert (good.status.value, good.message) == ("True", "fast: holds 1.4 of real time")
-    (slow,) = conditions_presets(AUTO, seen({KEY: replace(measurement(), holds=False)}), view())
+    assert good.status.value == "True"
+    assert good.message == "fast holds 4 of 4 sessions wanted; measured: on 2 cores"
+    (slow,) = conditions_presets(AUTO, seen({KEY: measurement(ultrafast=3)}), view())
     assert (slow.status.value, slow.reason) == ("False", "TooSlow")
+    (few,) = conditions_presets(FEW, seen({KEY: measurement()}), view())
+    assert "a slower one may do" in few.message
     (bad,) = conditions_presets(AUTO, seen(free=False, serving="faster"), view())
     assert (bad.status.value, bad.reason) == ("False", "NotMeasured")
     assert bad.message.startswith("faster is kept")
@@ -91,8 +96,8 @@ def test_a_crashed_runtime_is_not_kept_waiting_by_a_measurement(children, socket
 
 def test_the_cache_survives_being_written_and_read(tmp_path):
     path = tmp_path / "presets.json"
-    write_cache(path, {KEY: measurement("medium")})
-    assert read_cache(path) == {KEY: measurement("medium")}
+    write_cache(path, {KEY: measurement()})
+    assert read_cache(path) == {KEY: measurement()}
 
 
 def test_the_cache_is_bounded(tmp_path):
@@ -112,4 +117,4 @@ def test_a_damaged_cache_is_an_empty_one(tmp_path, content):
 def test_the_cache_is_json_for_people(tmp_path):
     path = tmp_path / "presets.json"
     write_cache(path, {KEY: measurement()})
-    assert json.loads(path.read_text())["measured"][KEY]["preset"] == "fast"
+    assert json.loads(path.read_text())["measured"][KEY]["presets"][1] == {"preset": "fast", "sessions": 4}
