@@ -8,12 +8,14 @@ modules.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from reconciler.core import bookkeeping, exitcodes
 from reconciler.core.clock import Clock
+from reconciler.core.errors import JournalError
 from reconciler.core.events import TOLD, condition_fields, outcome_fields
 from reconciler.core.executor import Executor, Progress, Silent
 from reconciler.core.guards import is_vetoed, veto_reason
@@ -37,6 +39,8 @@ from reconciler.core.values import (
     Standing,
     Truth,
 )
+
+_LOG = logging.getLogger(__name__)
 
 Announce = Callable[[Event], None]
 """Hears every event after it is in the journal. Must not block and must not raise."""
@@ -194,8 +198,13 @@ class Engine:
         self.emit("target.requested", {"target": target, "token": token, "by": by})
 
     def emit(self, name: str, fields: Mapping[str, Json]) -> None:
-        """Journal an event, then tell it."""
-        self._announce(self._journal.append_event(self._clock.now(), name, fields))
+        """Journal an event, then tell it. One that cannot be written is logged and lost: intents matter."""
+        try:
+            event = self._journal.append_event(self._clock.now(), name, fields)
+        except JournalError as failed:
+            _LOG.error("journal.failed", exc_info=failed, extra={"fields": {"event": name}})
+            return
+        self._announce(event)
 
     def _surveyor(self) -> Surveyor:
         return Surveyor(self._node, self._journal, clock=self._clock, rejection=self._rejection)

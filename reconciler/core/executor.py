@@ -77,8 +77,11 @@ class Executor:
                     awaited = [tasks[name] for name in step.operation.depends_on if name in tasks]
                     work = self._outcome(step, awaited, plan.plan_id, actors, progress)
                     tasks[step.operation.id] = group.create_task(work)
-        except* JournalError as failed:
-            raise failed.exceptions[0] from None
+        except BaseExceptionGroup as failed:
+            unwritten = failed.subgroup(JournalError)
+            if unwritten is None:
+                raise
+            raise _first(unwritten) from None
         return tuple(task.result() for task in tasks.values())
 
     async def _outcome(
@@ -162,6 +165,11 @@ class Executor:
             retry_at=retry_at,
             final=final,
         )
+
+
+def _first(group: BaseExceptionGroup[JournalError]) -> JournalError:
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 async def _still_holds(operation: Operation, actor: Actor) -> tuple[Result, str] | None:

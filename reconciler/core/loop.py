@@ -252,10 +252,7 @@ class Loop:
         for key in sorted(keys):
             self._misses[key] += 1
             self._again(key, "the last run broke")
-        try:
-            self._engine.emit(name, {"keys": sorted(keys), "detail": detail})
-        except OperatorError as failed:  # the journal itself may be what broke
-            _LOG.error("journal.failed", exc_info=failed)
+        self._engine.emit(name, {"keys": sorted(keys), "detail": detail})
 
 
 def _why(refused: Exception) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.core.clock import VirtualClock, run_virtual
 from reconciler.core.engine import Engine, Report
-from reconciler.core.errors import StalePlan
+from reconciler.core.errors import JournalError, StalePlan
 from reconciler.core.exitcodes import Exit
 from reconciler.core.journal_memory import MemoryJournal
 from reconciler.core.node import Policy
@@ -278,6 +278,18 @@ def test_an_actors_own_fault_is_an_outcome_and_other_lanes_finish():
     report = converge(synthetic_engine(world, synthetic_kind("a", Wanted({"x": 1, "y": 1}))))
     assert results(report) == {"a.x": Result.FAILED, "a.y": Result.DONE}
     assert report.outcomes[0].detail == "a fault of the actor"
+
+
+def test_nothing_is_done_that_cannot_be_written_down():
+    class FullDisk(MemoryJournal):
+        def begin(self, operation, plan_id, at):
+            raise JournalError("no space left on device")
+
+    world = World()
+    kind = synthetic_kind("a", Wanted({"x": 1, "y": 1}))
+    with pytest.raises(JournalError, match="no space left"):
+        converge(synthetic_engine(world, kind, journal=FullDisk()))
+    assert world.there == {}
 
 
 def test_an_operation_that_takes_too_long_is_ended():

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.core.clock import VirtualClock, run_virtual
 from reconciler.core.engine import Engine
-from reconciler.core.errors import ConfigError, Unreachable
+from reconciler.core.errors import ConfigError, JournalError, Unreachable
 from reconciler.core.exitcodes import Exit
 from reconciler.core.journal_memory import MemoryJournal
 from reconciler.core.loop import Loop, Pace
@@ -177,6 +177,27 @@ def test_a_broken_run_is_contained_recorded_and_tried_again():
     assert "run.failed" in stage.names
     assert stage.loop.latest.exit_code is Exit.OK
     assert figures.running_since is None
+
+
+def test_a_journal_that_cannot_be_written_does_not_end_the_loop(monkeypatch):
+    async def story():
+        async with Stage({"a": Wanted({"x": 1})}).running() as stage:
+            await asyncio.sleep(5)
+            journal = stage.engine.journal
+
+            def full(*_):
+                raise JournalError("no space left on device")
+
+            with monkeypatch.context() as patched:
+                patched.setattr(journal, "append_event", full)
+                patched.setattr(journal, "begin", full)
+                stage.world.there["a"]["x"] = 9
+                await asyncio.sleep(60)
+                held = dict(stage.world.there["a"])
+            await asyncio.sleep(120)
+            return held, dict(stage.world.there["a"])
+
+    assert run_virtual(story()) == ({"x": 9}, {"x": 1})
 
 
 def test_a_run_that_takes_too_long_is_ended_and_its_act_found_again():
