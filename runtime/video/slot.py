@@ -22,6 +22,8 @@ from runtime.video.queue import Ticket
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
 _UNFIT_RETRY_S = 60.0
+_FAILURES_OF_A_READY_WORKER = 1
+"""A worker that starts well is lost to segments; a long wait for the next would punish other sessions."""
 _MOST_WORKERS_PER_SEGMENT = 2
 
 Tell = Callable[[WorkerEvent], None]
@@ -134,6 +136,7 @@ class Slot:
             self._process = await WorkerProcess.start(self.name, self.declared)
             self.abilities = await self._process.ready()
             self._phase = Phase.READY
+            self._failures = min(self._failures, _FAILURES_OF_A_READY_WORKER)
             self._settled.set()
             self._say("worker.ready", pid=self._process.pid)
             await self._serve(self._process)

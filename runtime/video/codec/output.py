@@ -30,7 +30,10 @@ _BIT_RATE_TOLERANCE = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What an output is made of. `time_base` is the encoder's, `rate` what the file declares."""
+    """What an output is made of. `time_base` is the encoder's, `rate` what the file declares.
+
+    `pixel_aspect` is the source's where its pixels are not square: scaling keeps their shape.
+    """
 
     path: Path
     container: Container
@@ -38,6 +41,7 @@ class Layout:
     settings: EncoderSettings
     time_base: Fraction
     rate: Fraction
+    pixel_aspect: Fraction | None
     provider: str
 
 
@@ -111,6 +115,8 @@ def _add_video(container: OutputContainer, layout: Layout) -> VideoStream:
     context.bit_rate = settings.bitrate
     context.bit_rate_tolerance = _BIT_RATE_TOLERANCE
     context.thread_count = settings.threads
+    if layout.pixel_aspect:
+        context.sample_aspect_ratio = layout.pixel_aspect
     if settings.gop_frames is not None:
         context.gop_size = settings.gop_frames
     return stream

@@ -66,6 +66,12 @@ class Source:
     def rate(self) -> Fraction | None:
         return self.video.average_rate or self.video.guessed_rate
 
+    @property
+    def pixel_aspect(self) -> Fraction | None:
+        """The shape of a pixel, where it is known and not a square."""
+        aspect = self.video.codec_context.sample_aspect_ratio
+        return aspect if aspect and aspect != 1 else None
+
     def read(self) -> Iterator[VideoFrame | AudioPacket]:
         """Everything in file order. Raises `TranscodeError` where the segment cannot be decoded."""
         damage: av.error.InvalidDataError | None = None

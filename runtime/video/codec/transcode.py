@@ -139,6 +139,7 @@ class _Run:
             ),
             time_base=1 / rate if rate else self._source.time_base,
             rate=shown_rate(rate, self._source.rate),
+            pixel_aspect=self._source.pixel_aspect,
             provider=self._job.provider,
         )
 

@@ -232,3 +232,33 @@ def test_without_a_program_the_perceptual_hash_is_left_out(run, segment, monkeyp
     (rendition,) = run(segment, perceptual_hash=True).renditions
     assert rendition.perceptual_hash is None
     assert "signature.missing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "range_"), [("yuvj420p", "full"), ("yuv420p", "studio")], ids=["full", "studio"]
+)
+def test_brightness_means_the_same_in_the_rendition(run, tmp_path, pix_fmt, range_):
+    source = write_segment(tmp_path / "in.ts", pix_fmt=pix_fmt, audio=False, seconds=0.5)
+    (rendition,) = run(source, profile(width=320, height=180, bitrate=0, quality=10)).renditions
+
+    def brightness(path):
+        with av.open(str(path)) as container:
+            grey = next(container.decode(video=0)).reformat(320, 180, "gray", interpolation="AREA").planes[0]
+        return sum(bytes(grey)) / len(bytes(grey))
+
+    assert brightness(rendition.path) == pytest.approx(brightness(source), abs=3), range_
+
+
+def test_pixels_that_are_no_squares_keep_their_shape(run, tmp_path):
+    source = tmp_path / "in.ts"
+    with av.open(str(source), "w", format="mpegts") as target:
+        video = target.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for frame in av.open("testsrc2=s=320x240:r=30:d=0.5", format="lavfi").decode(video=0):
+            frame.pict_type = 0
+            target.mux(video.encode(frame))
+        target.mux(video.encode(None))
+    (rendition,) = run(source).renditions
+    with av.open(str(rendition.path)) as container:
+        assert container.streams.video[0].codec_context.sample_aspect_ratio == Fraction(4, 3)
