@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, Self
 
 Json = object
 """A value that `json.dumps` takes; compared by equality. Kinds give it a real type at their own door."""
@@ -20,8 +20,7 @@ TargetId = NewType("TargetId", str)
 """What an operation changes, as shown to people: `runtime.pricing.video`, `edge.certificate`."""
 
 OperationId = NewType("OperationId", str)
-"""Names one operation inside a plan. Equal inputs give equal ids; usually the target, with a verb where a
-target needs several steps (`runtime.process:start`)."""
+"""Names an operation inside a plan: the target, with a verb where it has several (`runtime.process:start`)."""
 
 PlanId = NewType("PlanId", str)
 Revision = NewType("Revision", str)
@@ -39,32 +38,23 @@ def digest(value: Json) -> str:
 
 
 class Action(StrEnum):
-    """What happens to the target. The symbol is what plans show."""
+    """What happens to the target, and the symbol that plans show for it."""
 
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    REPLACE = "replace"  # new beside old, then the old one goes
-    RECREATE = "recreate"  # the old one goes first
-    RESTART = "restart"
-    READ = "read"
-    DUTY = "duty"
+    symbol: str
 
-    @property
-    def symbol(self) -> str:
-        return _SYMBOLS[self]
+    CREATE = "create", "+"
+    UPDATE = "update", "~"
+    DELETE = "delete", "-"
+    REPLACE = "replace", "+/-"  # new beside old, then the old one goes
+    RECREATE = "recreate", "-/+"  # the old one goes first
+    RESTART = "restart", "!"
+    READ = "read", "<="
+    DUTY = "duty", "*"
 
-
-_SYMBOLS: Mapping[Action, str] = {
-    Action.CREATE: "+",
-    Action.UPDATE: "~",
-    Action.DELETE: "-",
-    Action.REPLACE: "+/-",
-    Action.RECREATE: "-/+",
-    Action.RESTART: "!",
-    Action.READ: "<=",
-    Action.DUTY: "*",
-}
+    def __new__(cls, text: str, symbol: str) -> Self:
+        member = str.__new__(cls, text)
+        member._value_, member.symbol = text, symbol
+        return member
 
 
 class Impact(StrEnum):
@@ -233,10 +223,7 @@ class Unobserved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What would be done now. Steps are in order: every step stands after those it depends on.
-
-    Equal inputs give an equal plan, byte for byte, but for `created_at` (unix seconds).
-    """
+    """What would be done now, at `created_at` (unix seconds). A step stands after those it depends on."""
 
     plan_id: PlanId
     node: str
@@ -258,8 +245,8 @@ class Plan:
     def is_empty(self) -> bool:
         return not self.steps
 
-    def of(self, *origins: Origin) -> tuple[Step, ...]:
-        return tuple(step for step in self.steps if step.operation.origin in origins)
+    def of(self, origin: Origin) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.operation.origin is origin)
 
 
 class Result(StrEnum):
