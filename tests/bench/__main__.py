@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.bench.table import Row, render
 
-PARTS = ("core", "command", "codec", "edge", "serving", "operator")
+PARTS = ("core", "command", "codec", "edge", "discovery", "serving", "operator")
 
 
 def main(names: Sequence[str]) -> int:
