@@ -1,8 +1,8 @@
 """The order of settings: every document on the way from accepted to declared is one the runtime can take.
 
 No document reserves more sessions than there are, or names one gateway's address twice. Pure; called by the
-planner. Dependencies only ever lead from additions to removals and between the limit and reservations, so
-they make no cycle.
+planner. Dependencies lead from what grows or comes to what shrinks or goes, with the limit between the two,
+so they make no cycle.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def in_safe_order(operations: Sequence[Operation]) -> tuple[Operation, ...]:
     limit = next((operation for operation in operations if operation.target == SESSIONS), None)
     ordered = []
     for operation in operations:
-        names = _freeing(operation, operations)
+        names = _freeing(operation, operations) | _making_room(operation, operations)
         if limit is not None:
             names |= _around_limit(operation, limit, operations)
         depends_on = tuple(sorted(names))
@@ -41,6 +41,11 @@ def _freeing(operation: Operation, operations: Sequence[Operation]) -> set[Opera
         and other.action is Action.DELETE
         and (part(other.change.before, "address") == address or other.target == operation.target)
     }
+
+
+def _making_room(operation: Operation, operations: Sequence[Operation]) -> set[OperationId]:
+    """Reservations that shrink before this one grows."""
+    return {other.id for other in operations if _grown(other) < 0} if _grown(operation) > 0 else set()
 
 
 def _around_limit(
