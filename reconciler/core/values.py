@@ -20,7 +20,7 @@ TargetId = NewType("TargetId", str)
 """What an operation changes, as shown to people: `runtime.pricing.video`, `edge.certificate`."""
 
 OperationId = NewType("OperationId", str)
-"""Names an operation inside a plan: the target, with a verb where it has several (`runtime.process:start`)."""
+"""Names an operation in its plan: the target, with a verb where it has several (`runtime.process:start`)."""
 
 PlanId = NewType("PlanId", str)
 Revision = NewType("Revision", str)
