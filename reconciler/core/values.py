@@ -245,8 +245,8 @@ class Plan:
     def is_empty(self) -> bool:
         return not self.steps
 
-    def of(self, origin: Origin) -> tuple[Step, ...]:
-        return tuple(step for step in self.steps if step.operation.origin is origin)
+    def of(self, *origins: Origin) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.operation.origin in origins)
 
 
 class Result(StrEnum):
