@@ -28,7 +28,8 @@ from reconciler.resources.settings.observe import SettingsObserver
 from reconciler.serving.capacity import Machine
 from reconciler.serving.gpus import Inventory
 from reconciler.spec.load import load
-from tests.simulation.node_world import (
+from tests.simulation.node_hands import FakeCalibration, FakeHands
+from tests.simulation.node_parts import (
     AddressEyes,
     AddressHands,
     CertificateEyes,
@@ -37,11 +38,8 @@ from tests.simulation.node_world import (
     DirectoryHands,
     EdgeEyes,
     EdgeHands,
-    FakeCalibration,
-    FakeHands,
-    Grip,
-    NodeWorld,
 )
+from tests.simulation.node_world import Grip, NodeWorld
 
 BASE = """\
 apiVersion: livepeer.orchestrator/v1

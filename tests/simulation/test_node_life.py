@@ -6,68 +6,13 @@ A client asks twenty times a second through the edge; what it loses is what a ga
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-from collections.abc import AsyncIterator
-from random import Random
 
 import pytest
 
-from reconciler.core.clock import VirtualClock, run_virtual
+from reconciler.core.clock import run_virtual
 from reconciler.core.exitcodes import Exit
-from reconciler.core.journal_memory import MemoryJournal
-from reconciler.core.values import Impact, Origin, Plan, Standing, Truth
-from tests.simulation.node_operator import Declared, Operator
-from tests.simulation.node_world import Crash, Grip, NodeWorld
-
-
-@pytest.fixture(scope="module")
-def declared_before(tmp_path_factory):
-    """Files read once serve all simulations of this module."""
-    return Declared(tmp_path_factory.mktemp("declared"))
-
-
-class Node:
-    """A simulated node with its files, its journal and its operators."""
-
-    def __init__(self, declared: Declared, folder) -> None:
-        self.declared = Declared(declared.folder, _nodes=declared._nodes)
-        self.world = NodeWorld(VirtualClock().now, folder / "presets.json")
-        self.journal = MemoryJournal()
-
-    def operator(self, die_at: int | None = None, seed: int = 1) -> Operator:
-        return Operator(self.world, self.declared, self.journal, Grip(die_at), seed)
-
-    async def come_up(self) -> None:
-        reports = await self.operator().converge_to_the_end()
-        assert reports[-1].exit_code is Exit.OK
-        await asyncio.sleep(1)
-
-    @contextlib.asynccontextmanager
-    async def streaming(self) -> AsyncIterator[None]:
-        client = asyncio.ensure_future(self.world.stream())
-        try:
-            yield
-        finally:
-            client.cancel()
-
-    async def check(self) -> None:
-        """One runtime, one edge, everything as declared, nothing left to do or in doubt."""
-        operator = self.operator()
-        plan = await operator.engine.plan()
-        assert [(step.operation.id, step.standing) for step in plan.steps] == []
-        alive = [process.generation for process in self.world.alive()]
-        assert len(alive) == 1, "exactly one runtime"
-        assert self.world.routed == tuple(alive)
-        now = self.world.now()
-        assert len([edge for edge in self.world.edges if edge.is_alive(now) and not edge.ends_at]) == 1
-        assert self.world.serve_one() == ""
-        assert self.journal.memory().open_intents == ()
-
-
-@pytest.fixture
-def node(declared_before, tmp_path):
-    return Node(declared_before, tmp_path)
+from reconciler.core.values import Impact, Origin, Standing, Truth
+from tests.simulation.node import CHANGES
 
 
 def test_a_node_comes_up_from_nothing_and_the_next_plan_is_empty(node):
@@ -83,22 +28,6 @@ def test_a_node_comes_up_from_nothing_and_the_next_plan_is_empty(node):
     order = node.world.log
     assert order.index("certificate") < order.index("edge 1")
     assert order.index("start 1") < order.index("route 1")
-
-
-CHANGES = {
-    "price": ("1200 wei", "1400 wei"),
-    "sessions up": ("sessions: 4", "sessions: 6"),
-    "sessions down": ("sessions: 4", "sessions: 2"),
-    "preset": ("preset: fast", "preset: veryfast"),
-    "log level": ("log: info", "log: debug"),
-    "a gateway's price": (
-        "pricing:",
-        'gateways: {g: {address: "0x' + "ab" * 20 + '", video: 800 wei}}\npricing:',
-    ),
-    "service name": ("sim.example.com", "new.example.com"),
-    "connections per address": ('8935"}', '8935", limits: {connectionsPerAddress: 99}}'),
-    "connections": ('8935"}', '8935", limits: {connections: 321}}'),
-}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -285,151 +214,3 @@ def test_suspended_a_node_is_watched_and_left_alone(node):
     report = run_virtual(story())
     assert report.exit_code is Exit.BLOCKED
     assert {step.standing for step in report.remaining.steps} == {Standing.BLOCKED}
-
-
-# --- dying operators ---------------------------------------------------------------------------------------
-
-
-def _nothing(node: Node) -> None:
-    """Coming up from an empty machine."""
-
-
-def _price_and_sessions(node: Node) -> None:
-    node.declared.write(*CHANGES["price"])
-    node.declared.write(*CHANGES["sessions up"])
-
-
-def _program(node: Node) -> None:
-    node.declared.program = "bbbb"
-
-
-def _dead_runtime(node: Node) -> None:
-    node.world.kill_runtime()
-
-
-def _dead_edge_and_name(node: Node) -> None:
-    node.world.kill_edge()
-    node.declared.write(*CHANGES["service name"])
-
-
-STORIES = {
-    "from nothing": (_nothing, False),
-    "price and sessions": (_price_and_sessions, True),
-    "another program": (_program, True),
-    "a dead runtime": (_dead_runtime, True),
-    "a dead edge and another name": (_dead_edge_and_name, True),
-}
-DROPS_NOTHING = {"price and sessions", "another program"}
-
-
-async def _die(operator: Operator) -> bool:
-    died = False
-    try:
-        await operator.converge_to_the_end()
-    except* Crash:
-        died = True
-    return died
-
-
-async def _bury(running: asyncio.Task) -> None:
-    running.cancel()
-    try:
-        await running
-    except* (Crash, asyncio.CancelledError):
-        pass
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_wherever_the_operator_is_killed_the_next_one_finishes(declared_before, tmp_path, story):
-    """Every place of the story in turn, and a second death of the next operator somewhere."""
-    begin, comes_up_first = STORIES[story]
-
-    async def live(place: int) -> tuple[bool, Node]:
-        node = Node(declared_before, tmp_path)
-        node.world.cache_file.unlink(missing_ok=True)
-        if comes_up_first:
-            await node.come_up()
-        begin(node)
-        async with node.streaming():
-            died = await _die(node.operator(place))
-            await asyncio.sleep(0.3)
-            await _die(node.operator(1 + place * 7 % 23))
-            await asyncio.sleep(3)
-            for _ in range(6):
-                await node.operator().converge_to_the_end()
-                await asyncio.sleep(20)
-        await node.check()
-        return died, node
-
-    place = 1
-    while True:
-        died, node = run_virtual(live(place))
-        if story in DROPS_NOTHING:
-            assert node.world.dropped == [], f"killed at place {place}"
-        if not died:
-            break
-        place += 1
-    assert place > 15
-
-
-# --- everything at once ------------------------------------------------------------------------------------
-
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "25"))
-TROUBLE = ("kill_runtime", "kill_edge", "operator", "put", "start", "blind", "file", "program", "silent")
-
-
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_after_any_troubles_the_node_is_as_declared(node, seed):
-    random = Random(seed)
-    edits = list(CHANGES.values())
-    random.shuffle(edits)
-
-    def make_trouble(node: Node, operator: Operator) -> None:
-        world = node.world
-        match random.choice(TROUBLE):
-            case "kill_runtime":
-                world.kill_runtime()
-                operator.loop.mark("runtime", "child ended")
-            case "kill_edge":
-                world.kill_edge()
-                operator.loop.mark("edge", "child ended")
-            case "operator":
-                operator.grip.dead = True
-            case "put":
-                world.faults.setdefault("put", []).append(random.choice(["fail", "lie"]))
-            case "start":
-                world.faults.setdefault("start", []).append(random.choice(["fail", "die"]))
-            case "blind":
-                world.blind = set(random.sample(["runtime", "edge", "edge.certificate"], k=1))
-            case "file":
-                old, new = edits.pop() if edits else ("", "")
-                if old in node.declared.text:
-                    node.declared.write(old, new)
-                operator.loop.reload("file changed")
-            case "program":
-                node.declared.program = random.choice(["aaaa", "bbbb", "cccc"])
-                operator.loop.reload("program changed")
-            case "silent":
-                for process in world.alive():
-                    process.silent = True
-
-    async def story() -> Plan:
-        operator = node.operator(seed=seed)
-        running = asyncio.ensure_future(operator.loop.run())
-        for _ in range(15):
-            await asyncio.sleep(random.uniform(0.0, 8.0))
-            make_trouble(node, operator)
-            if operator.grip.dead:
-                await _bury(running)
-                operator = node.operator(seed=seed)
-                running = asyncio.ensure_future(operator.loop.run())
-        node.world.faults.clear()
-        node.world.blind.clear()
-        operator.loop.reload("the last word")
-        await asyncio.sleep(1500)
-        operator.loop.stop()
-        await running
-        await node.check()
-        return operator.loop.latest.remaining
-
-    assert run_virtual(story()).is_empty
