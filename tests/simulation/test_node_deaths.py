@@ -53,6 +53,7 @@ async def _die(operator: Operator) -> bool:
     return died
 
 
+@pytest.mark.timeout(300)  # hundreds of lives each
 @pytest.mark.parametrize("story", STORIES)
 def test_wherever_the_operator_is_killed_the_next_one_finishes(declared_before, tmp_path, story):
     """Every place of the story in turn, and a second death of the next operator somewhere."""
