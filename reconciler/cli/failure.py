@@ -9,7 +9,7 @@ from reconciler.cli.arguments import Terminated
 from reconciler.cli.terminal import palette_for, say
 from reconciler.core.errors import ConfigError, OperatorError
 from reconciler.core.exitcodes import Exit, of_error
-from reconciler.report.diagnostics import render_diagnostic
+from reconciler.report.diagnostics import render_at
 
 
 def report_failure(error: BaseException) -> int:
@@ -23,7 +23,7 @@ def report_failure(error: BaseException) -> int:
     label = palette.paint("bad", "error")
     if isinstance(error, ConfigError):
         for finding in error.diagnostics:
-            say(render_diagnostic(finding, palette=palette))
+            say(render_at(finding, error.excerpts, palette) + "\n")
         say(f"{label}: {error}")
     elif isinstance(error, OperatorError | OSError | TimeoutError):
         say(f"{label}: {error or type(error).__name__}")

@@ -15,7 +15,7 @@ from reconciler.cli.arguments import DEFAULT_FILE, add_files, add_json
 from reconciler.cli.terminal import palette_for
 from reconciler.core.errors import ConfigError, UsageError
 from reconciler.core.values import Diagnostic, Severity
-from reconciler.report.diagnostics import findings_json, render_diagnostic
+from reconciler.report.diagnostics import findings_json, render_at
 
 if TYPE_CHECKING:
     from reconciler.spec.load import Examination
@@ -69,12 +69,8 @@ def _distinct(examinations: list[Examination]) -> list[Diagnostic]:
 
 
 def _rendered(finding: Diagnostic, examinations: list[Examination]) -> str:
-    for examined in examinations:
-        if finding.source is not None and finding.source in examined.excerpts:
-            excerpt = examined.excerpts[finding.source]
-            palette = palette_for()
-            return render_diagnostic(finding, palette=palette, line=excerpt.text, column=excerpt.column)
-    return render_diagnostic(finding, palette=palette_for())
+    lines = next((each.excerpts for each in examinations if finding.source in each.excerpts), {})
+    return render_at(finding, lines, palette_for())
 
 
 def _summary(findings: list[Diagnostic], files: int) -> str:

@@ -18,7 +18,10 @@ OperatorError
 
 from __future__ import annotations
 
-from reconciler.core.values import Diagnostic
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.core.values import Diagnostic, Source
 
 
 class OperatorError(Exception):
@@ -31,15 +34,26 @@ class OperatorError(Exception):
         self.next_step = next_step
 
 
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A line of the declared state as it may be shown, and the column (from 1) that a finding is about."""
+
+    text: str
+    column: int
+
+
 class ConfigError(OperatorError):
-    """Raised when the declared state is invalid; carries every finding, not the first one."""
+    """Raised when the declared state is invalid; carries every finding, and their lines."""
 
     exit_code = 78
 
-    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+    def __init__(
+        self, diagnostics: tuple[Diagnostic, ...], excerpts: Mapping[Source, Excerpt] | None = None
+    ) -> None:
         count = len(diagnostics)
         super().__init__(f"{count} error{'s' if count != 1 else ''} in the declared state")
         self.diagnostics = diagnostics
+        self.excerpts = excerpts or {}
 
 
 class UsageError(OperatorError):

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 def load_declaration(files: Sequence[Path]) -> Declaration:
     """Raises `ConfigError` with every finding, also for what is valid and not supported yet."""
-    from reconciler.spec.load import load  # noqa: PLC0415
+    from reconciler.spec.load import examine  # noqa: PLC0415
     from reconciler.spec.support import require_support  # noqa: PLC0415
 
-    declaration = load(files)
-    require_support(declaration)
+    examined = examine(files)
+    declaration = examined.accepted()
+    require_support(declaration, examined.library)
     return declaration
 
 

@@ -5,8 +5,9 @@ Pure. Called for a plan's warnings, for every error of the declared state, and b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from reconciler.core.errors import Excerpt
 from reconciler.core.values import Diagnostic, Json, Severity, Source
 from reconciler.report.palette import PLAIN, Palette
 
@@ -32,6 +33,14 @@ def render_diagnostic(
         under = "".join(character if character == "\t" else " " for character in lead[indent:])
         lines += [f"      {line.strip()}", f"      {under}{palette.paint(_ROLES[finding.severity], '^')}"]
     return "\n".join(lines)
+
+
+def render_at(finding: Diagnostic, excerpts: Mapping[Source, Excerpt], palette: Palette = PLAIN) -> str:
+    """The same, with the finding's line where there is one to show."""
+    excerpt = excerpts.get(finding.source) if finding.source else None
+    if excerpt is None:
+        return render_diagnostic(finding, palette=palette)
+    return render_diagnostic(finding, palette=palette, line=excerpt.text, column=excerpt.column)
 
 
 def render_remark(finding: Diagnostic) -> list[str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from reconciler.core.errors import Excerpt
 from reconciler.core.values import Diagnostic, Source
 from reconciler.spec.documents import Library
 from reconciler.spec.models import fold_keys
@@ -25,14 +25,6 @@ _Span = tuple[int, int, bool]
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*")
 _ITEMS: Final = re.compile(r"\s*(?:- +)*")
 _WORDS: Final = re.compile(r"[^\s{}\[\],:]+(?:[^{}\[\],:]*[^\s{}\[\],:])?")
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """One line, and the column in it (from 1) that the finding is about."""
-
-    text: str
-    column: int
 
 
 Excerpts = Mapping[Source, Excerpt]

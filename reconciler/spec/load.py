@@ -39,6 +39,14 @@ class Examination:
     declaration: Declaration | None
     diagnostics: tuple[Diagnostic, ...]
     excerpts: Excerpts
+    library: Library
+
+    def accepted(self) -> Declaration:
+        """Raises `ConfigError` with every error where there is no declaration."""
+        if self.declaration is None:
+            errors = tuple(found for found in self.diagnostics if found.severity is Severity.ERROR)
+            raise ConfigError(errors, self.excerpts)
+        return self.declaration
 
 
 def load(paths: Sequence[Path], *, root: Path | None = None) -> Declaration:
@@ -46,10 +54,7 @@ def load(paths: Sequence[Path], *, root: Path | None = None) -> Declaration:
 
     The node's data lies by default in `.orchestrator` below `root`, the first file's directory if omitted.
     """
-    declaration, diagnostics = check(paths, root=root)
-    if declaration is None:
-        raise ConfigError(tuple(found for found in diagnostics if found.severity is Severity.ERROR))
-    return declaration
+    return examine(paths, root=root).accepted()
 
 
 def check(
@@ -87,7 +92,7 @@ def _examination(declaration: Declaration | None, found: list[Diagnostic], libra
     in_order = tuple(_sorted(found))
     if declaration is not None:
         declaration = None if _has_error(in_order) else replace(declaration, warnings=in_order)
-    return Examination(declaration, in_order, excerpts_of(in_order, library))
+    return Examination(declaration, in_order, excerpts_of(in_order, library), library)
 
 
 def _judge(tree: Node, library: Library, home: Path) -> tuple[Declaration | None, list[Diagnostic]]:

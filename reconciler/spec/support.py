@@ -15,6 +15,8 @@ from typing import Final
 from reconciler.core.errors import ConfigError
 from reconciler.core.values import Diagnostic
 from reconciler.spec.declaration import Consent, Declaration
+from reconciler.spec.documents import Library
+from reconciler.spec.excerpts import excerpts_of
 from reconciler.spec.prices import Currency, Price
 from reconciler.spec.sentences import error
 
@@ -48,11 +50,11 @@ def gaps_of(declaration: Declaration) -> tuple[Gap, ...]:
     )
 
 
-def require_support(declaration: Declaration) -> None:
-    """Raises `ConfigError` (exit code 78) with one finding for each gap."""
+def require_support(declaration: Declaration, library: Library | None = None) -> None:
+    """Raises `ConfigError` (exit code 78) with one finding for each gap, and its line from the library."""
     found = tuple(_told(gap, declaration) for gap in gaps_of(declaration))
     if found:
-        raise ConfigError(found)
+        raise ConfigError(found, excerpts_of(found, library) if library else None)
 
 
 def _told(gap: Gap, declaration: Declaration) -> Diagnostic:
