@@ -40,7 +40,9 @@ def declare(folder: Path, text: str) -> None:
     (folder / "aiModels.json").write_text("[]")
 
 
-@pytest.mark.parametrize("verb", ["", "--dry-run", "plan", "apply", "diff", "drift", "run", "restart runtime"])
+@pytest.mark.parametrize(
+    "verb", ["", "--dry-run", "plan", "apply", "diff", "drift", "run", "restart runtime"]
+)
 def test_every_verb_tells_all_errors_as_validate_does(
     verb: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
