@@ -1,8 +1,8 @@
 """Which text a peer gets for what went wrong inside the codec.
 
 Gateways decide by these texts whether to suspend us, so every error that a segment can cause is named here.
-What has no entry is our own fault and keeps the library's words, which gateways do punish: a node with a full
-disk should lose its streams to another one. Called around every codec call; raises nothing itself.
+What FFmpeg says beyond that is our own fault and keeps its words, which gateways do punish: a node with a
+full disk should lose its streams to another one. Called around every codec call; raises nothing itself.
 """
 
 from __future__ import annotations
@@ -39,4 +39,4 @@ def as_transcode_error(error: Exception, doing: str) -> TranscodeError:
             return TranscodeError(text, detail)
     if isinstance(error, av.error.FFmpegError):
         return TranscodeError(error.strerror or texts.UNRECOVERABLE, detail)
-    return TranscodeError(str(error) or type(error).__name__, detail)
+    return TranscodeError(texts.UNRECOVERABLE, detail)

@@ -20,6 +20,7 @@ import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -100,6 +101,8 @@ class Source:
         except av.error.InvalidDataError as error:
             if not self.frames:
                 raise as_transcode_error(error, "reading") from error
+        except IndexError:
+            return  # PyAV trips over streams that appear in mid-file, after it has flushed ours
 
     def _timed(self, frame: VideoFrame) -> VideoFrame:
         """Missing and non-increasing timestamps are made up, so that encoders and players get sane ones."""
@@ -155,7 +158,7 @@ def open_source(path: Path, device: Device) -> Iterator[Source]:
             container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
             hwaccel=device.decoding(),
         )
-    except (av.error.InvalidDataError, ValueError) as error:
+    except (av.error.InvalidDataError, av.error.EOFError, ValueError) as error:
         raise TranscodeError(texts.INVALID_VIDEO, f"opening: {error}") from error
     except (av.error.FFmpegError, NotImplementedError) as error:
         raise as_transcode_error(error, f"opening on {device.name}") from error
@@ -172,9 +175,9 @@ def _checked(container: InputContainer, device: Device) -> Source:
         audio = None
     if container.duration and container.duration > LONGEST_S * av.time_base:
         raise TranscodeError(texts.INVALID_DURATION, f"{container.duration / av.time_base:.1f} s")
-    context = video.codec_context
-    if context.name not in _VIDEO_CODECS:
-        raise TranscodeError(texts.UNSUPPORTED_CODEC, context.name)
+    context: VideoCodecContext | None = video.codec_context
+    if context is None or context.name not in _VIDEO_CODECS:
+        raise TranscodeError(texts.UNSUPPORTED_CODEC, context.name if context else "unknown")
     if not (context.width and context.height and context.pix_fmt):
         text = texts.INVALID_VIDEO if audio else texts.INVALID_DATA
         raise TranscodeError(text, _WITHOUT_FRAMES)
