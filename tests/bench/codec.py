@@ -23,7 +23,7 @@ from runtime.video.jobs import TranscodeJob, WorkerSlot
 from runtime.video.pool import WorkerPool
 from tests.bench.table import Row
 
-SECONDS = 8
+SECONDS = 6
 RATE = 30
 PAIRS = 5
 PRESETS = ("veryfast", "medium")
