@@ -99,21 +99,28 @@ class Size:
         return any(slot.device == CPU for slot in self.workers or ())
 
 
-def size_video(wish: VideoWish, machine: Machine, gpus: GpuReading) -> Size:
+def size_video(
+    wish: VideoWish, machine: Machine, gpus: GpuReading, failing: frozenset[str] = frozenset()
+) -> Size:
+    """`failing` are GPUs, by UUID, whose workers do not come up. They keep their workers, which try again;
+    where software is declared to take their place, it does so meanwhile.
+    """
     if wish.gpus is None and isinstance(gpus, GpusUnknown):
         return Size(sessions=wish.sessions, workers=None)
     present = _present(wish, gpus)
     missing = len(wish.gpus or ()) - len(present) if wish.gpus is not None else 0
-    on_cpu = (wish.uses_cpu and not present) or (wish.software_fallback and missing > 0)
+    idle = {gpu.name for gpu in present if gpu.uuid in failing} if wish.software_fallback else set()
+    on_cpu = (wish.uses_cpu and not present) or (wish.software_fallback and bool(missing or idle))
     gpu_sessions = {gpu.name: _gpu_sessions(gpu, gpus) for gpu in present}
+    working = sum(count for name, count in gpu_sessions.items() if name not in idle)
     sessions = wish.sessions
     if sessions is None:
-        sessions = sum(gpu_sessions.values()) + (_cpu_sessions(machine) if on_cpu else 0)
+        sessions = working + (_cpu_sessions(machine) if on_cpu else 0)
     slots: tuple[WorkerSlot, ...] = ()
     for gpu in present:
         slots += _gpu_slots(gpu, min(gpu_sessions[gpu.name], sessions), wish.worker_memory_bytes)
     if on_cpu:
-        slots += _cpu_slots(wish, machine, max(0, sessions - sum(gpu_sessions.values())))
+        slots += _cpu_slots(wish, machine, max(0, sessions - working))
     return Size(sessions=sessions if slots else 0, workers=slots)
 
 

@@ -19,6 +19,13 @@ class WorkerStatus:
     reason: str = ""
     restarts: int = 0
 
+    @property
+    def is_failing(self) -> bool:
+        """It failed, or tries again after its self-test failed (a crash counts as a restart)."""
+        return self.state == "failed" or (
+            self.state == "starting" and bool(self.reason) and not self.restarts
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withheld:
@@ -42,6 +49,12 @@ class RuntimeStatus:
     jobs_queued: int = 0
     workers: tuple[WorkerStatus, ...] = ()
     withheld: tuple[Withheld, ...] = ()
+
+    @property
+    def failing_devices(self) -> frozenset[str]:
+        """Devices of which no worker comes up."""
+        failing = {worker.device for worker in self.workers if worker.is_failing}
+        return frozenset(failing - {worker.device for worker in self.workers if not worker.is_failing})
 
 
 def parse_status(value: object) -> RuntimeStatus:

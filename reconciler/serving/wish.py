@@ -28,10 +28,14 @@ _ANY_PRESET = "veryfast"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What is looked at in every run and shapes the spec: GPUs, and the kept measurements."""
+    """What is looked at in every run and shapes the spec: GPUs, and the kept measurements.
+
+    `failing` are devices on which the present runtime's workers do not come up.
+    """
 
     gpus: GpuReading
     cache: Cache
+    failing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +65,12 @@ class RuntimeWish:
     sources: Mapping[str, Source]
     relative: frozenset[str]
 
-    def size(self, gpus: GpuReading) -> Size:
-        return size_video(self.video, self.machine, gpus)
+    def size(self, around: Surroundings) -> Size:
+        return size_video(self.video, self.machine, around.gpus, around.failing)
 
-    def wants_measurement(self, gpus: GpuReading) -> bool:
+    def wants_measurement(self, around: Surroundings) -> bool:
         """Whether the preset is ours to find out: `auto`, and the CPU encodes."""
-        return self.preset is None and self.size(gpus).encodes_on_cpu
+        return self.preset is None and self.size(around).encodes_on_cpu
 
     @property
     def measurement_key(self) -> str:
@@ -78,11 +82,11 @@ class RuntimeWish:
     def choice(self, surroundings: Surroundings) -> Choice | None:
         """What `auto` comes to for the number of sessions; None where nothing was measured."""
         found = self.measured(surroundings)
-        return found.choose(self.size(surroundings.gpus).sessions or 0) if found else None
+        return found.choose(self.size(surroundings).sessions or 0) if found else None
 
     def spec(self, surroundings: Surroundings) -> RuntimeSpec:
         """The spec for these surroundings; what they leave open stays None."""
-        size = self.size(surroundings.gpus)
+        size = self.size(surroundings)
         return RuntimeSpec(
             node=self.node,
             version=self.version,
@@ -104,8 +108,8 @@ class RuntimeWish:
     def _preset(self, surroundings: Surroundings) -> str | None:
         if self.preset is not None:
             return self.preset
-        if not self.wants_measurement(surroundings.gpus):
-            return None if self.size(surroundings.gpus).workers is None else _ANY_PRESET
+        if not self.wants_measurement(surroundings):
+            return None if self.size(surroundings).workers is None else _ANY_PRESET
         choice = self.choice(surroundings)
         return choice.preset if choice else None
 

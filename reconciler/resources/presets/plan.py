@@ -37,7 +37,7 @@ ADVISORY = frozenset({"PresetMeasured"})
 
 def plan_presets(desired: PresetsDesired, observed: Observation, view: View) -> KindPlan:
     seen = _seen(observed)
-    if seen is None or not desired.wish.wants_measurement(seen.surroundings.gpus):
+    if seen is None or not desired.wish.wants_measurement(seen.surroundings):
         return KindPlan()
     choice = desired.wish.choice(seen.surroundings)
     if choice and (choice.surely_slowest or not seen.may_measure):
@@ -49,14 +49,14 @@ def plan_presets(desired: PresetsDesired, observed: Observation, view: View) -> 
 
 def applied_presets(desired: PresetsDesired, observed: Observation) -> Mapping[TargetId, Json]:
     seen = _seen(observed)
-    if seen is None or not desired.wish.wants_measurement(seen.surroundings.gpus):
+    if seen is None or not desired.wish.wants_measurement(seen.surroundings):
         return {}
     return {PRESET: desired.wish.measurement_key}
 
 
 def conditions_presets(desired: PresetsDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
     seen = _seen(observed)
-    if seen is None or not desired.wish.wants_measurement(seen.surroundings.gpus):
+    if seen is None or not desired.wish.wants_measurement(seen.surroundings):
         return ()
     found, choice = desired.wish.measured(seen.surroundings), desired.wish.choice(seen.surroundings)
     if found and choice:
@@ -78,7 +78,7 @@ def _choice_words(desired: PresetsDesired, seen: PresetsObserved, choice: Choice
 
 def _measure(desired: PresetsDesired, seen: PresetsObserved, view: View) -> Operation:
     key = desired.wish.measurement_key
-    size = desired.wish.size(seen.surroundings.gpus)
+    size = desired.wish.size(seen.surroundings)
     sessions = size.sessions or 0
     former = bool(seen.surroundings.cache)
     return Operation(
@@ -119,7 +119,7 @@ def _kept(desired: PresetsDesired, seen: PresetsObserved) -> Diagnostic:
 
 
 def _sessions(desired: PresetsDesired, seen: PresetsObserved) -> str:
-    count = desired.wish.size(seen.surroundings.gpus).sessions or 0
+    count = desired.wish.size(seen.surroundings).sessions or 0
     return f"{count} session" if count == 1 else f"{count} sessions"
 
 

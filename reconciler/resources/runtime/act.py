@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from reconciler.core.errors import Terminal, Transient
@@ -125,8 +126,19 @@ class RuntimeActor:
         """Everything declared, in a document newer than any of this node's processes."""
         documents = [await self._document_of(child.generation) for child in self._hands.instances().children]
         present = next((found for found in reversed(documents) if found), None)
-        spec = completed(self._desired.wish.spec(await self._hands.surroundings()), present)
+        around = replace(await self._hands.surroundings(), failing=await self._failing_devices())
+        spec = completed(self._desired.wish.spec(around), present)
         return document(spec, 1 + max(map(generation_of, documents), default=0))
+
+    async def _failing_devices(self) -> frozenset[str]:
+        """Where the present runtime's workers do not come up: those of a new one would not either."""
+        serving = self._hands.instances().serving
+        if serving is None:
+            return frozenset()
+        try:
+            return (await self._hands.control(serving).status()).failing_devices
+        except ControlUnreachable:
+            return frozenset()
 
     async def _document_of(self, generation: int) -> Document | None:
         instances = self._hands.instances()
@@ -142,7 +154,9 @@ class RuntimeActor:
         control = self._hands.control(generation)
         try:
             accepted = await control.spec()
-            spec = completed(self._desired.wish.spec(await self._hands.surroundings()), accepted)
+            failing = (await control.status()).failing_devices
+            around = replace(await self._hands.surroundings(), failing=failing)
+            spec = completed(self._desired.wish.spec(around), accepted)
             wanted = document(spec, generation_of(accepted))
             if wanted != accepted:
                 await control.put({**wanted, "generation": generation_of(accepted) + 1})

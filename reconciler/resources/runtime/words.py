@@ -37,7 +37,7 @@ def drain_words(process: RuntimeProcess, limit_s: float) -> str:
 
 def size_words(wish: RuntimeWish, surroundings: Surroundings) -> str:
     """`4 sessions on 2 workers, preset veryfast`."""
-    size = wish.size(surroundings.gpus)
+    size = wish.size(surroundings)
     if size.workers is None or size.sessions is None:
         return "no workers until GPUs can be observed"
     if not size.sessions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from reconciler.core.values import Known, Observation, Unknown
@@ -39,7 +40,8 @@ class SettingsObserver:
             document, status = await control.spec(), await control.status()
         except (OSError, ControlUnreachable) as error:
             return Unknown(f"the runtime does not tell its settings: {error}", world.now())
-        seen = SettingsObserved(process=serving, document=document, status=status, surroundings=surroundings)
+        around = replace(surroundings, failing=status.failing_devices)
+        seen = SettingsObserved(process=serving, document=document, status=status, surroundings=around)
         return Known(seen, world.now())
 
 

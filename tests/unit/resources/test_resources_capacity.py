@@ -1,5 +1,7 @@
 """What `auto` comes to, and what happens to it when GPUs go, come, or cannot be seen."""
 
+from dataclasses import replace
+
 import jsonschema
 import pytest
 
@@ -14,6 +16,7 @@ from reconciler.serving.capacity import (
 )
 from reconciler.serving.presets import Choice
 from reconciler.serving.spec import completed, document
+from reconciler.serving.status import RuntimeStatus, WorkerStatus
 from reconciler.serving.wish import Surroundings
 from schemas import load
 from tests.unit.resources.resources_builders import GIB, NOTHING_AROUND, accepted, measurement, video, wish
@@ -112,6 +115,32 @@ def test_three_renditions_of_each_worker_fill_the_cores(sessions, threads):
     assert {slot.threads for slot in size_video(video(sessions=sessions), LARGE, ()).workers} == {threads}
 
 
+def test_software_takes_the_place_of_a_failing_gpu_only_where_it_is_declared():
+    both = (gpu(X), gpu(Y))
+    failing = frozenset({X})
+    assert size_video(TWO_GPUS, SMALL, both, failing) == size_video(TWO_GPUS, SMALL, both)
+    size = size_video(replace(TWO_GPUS, software_fallback=True), SMALL, both, failing)
+    assert _said(size) == (
+        4,
+        [*(f"a-{i}:{X}" for i in range(4)), f"b-0:{Y}", f"b-1:{Y}", "cpu-0:cpu", "cpu-1:cpu"],
+    )
+
+
+def test_a_device_fails_when_none_of_its_workers_comes_up():
+    def said(*workers):
+        return RuntimeStatus(workers=workers).failing_devices
+
+    unfit = WorkerStatus(name="a-0", state="failed", device=X, reason="no NVENC")
+    trying = WorkerStatus(name="a-1", state="starting", device=X, reason="no NVENC")
+    fresh = WorkerStatus(name="a-1", state="starting", device=X)
+    crashed = WorkerStatus(name="a-1", state="starting", device=X, reason="worker lost", restarts=1)
+    well = WorkerStatus(name="b-0", state="ready", device=Y, reason="from earlier")
+    assert said(unfit, trying, well) == {X}
+    assert said(unfit, fresh) == frozenset()
+    assert said(unfit, crashed) == frozenset()
+    assert said(well) == frozenset()
+
+
 def test_a_missing_gpu_is_named_and_an_unseen_one_is_not_missing():
     assert [each.name for each in missing_gpus(TWO_GPUS, (gpu(Y),))] == ["a"]
     assert missing_gpus(TWO_GPUS, UNSEEN) == ()
@@ -173,7 +202,9 @@ def test_workers_that_cannot_be_known_stay_as_they_are():
 
 
 def test_nothing_is_measured_where_no_cpu_encodes():
-    assert not wish(preset=None, video=TWO_GPUS).wants_measurement((gpu(X), gpu(Y)))
+    assert not wish(preset=None, video=TWO_GPUS).wants_measurement(
+        Surroundings(gpus=(gpu(X), gpu(Y)), cache={})
+    )
     assert wish(preset=None, video=TWO_GPUS).spec(Surroundings(gpus=(gpu(X),), cache={})).preset == "veryfast"
-    assert wish(preset=None).wants_measurement(())
-    assert not wish(preset="slow").wants_measurement(())
+    assert wish(preset=None).wants_measurement(NOTHING_AROUND)
+    assert not wish(preset="slow").wants_measurement(NOTHING_AROUND)
