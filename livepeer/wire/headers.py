@@ -20,6 +20,9 @@ from livepeer.wire.errors import PeerProtocolError
 PAYMENT = "Livepeer-Payment"
 SEGMENT = "Livepeer-Segment"
 
+LARGEST_SEGMENT_CHARS = 64 * 1024
+"""Honest orders take a few thousand; a mebibyte of them is seconds of work before any token is looked at."""
+
 _FOREIGN = re.compile(r"[^A-Za-z0-9+/]")
 _QUANTUM = 4
 
@@ -46,6 +49,8 @@ def decode_payment(header: str) -> pb.Payment:
 
 def decode_segment(header: str) -> pb.SegData:
     segment = pb.SegData()
+    if len(header) > LARGEST_SEGMENT_CHARS:
+        raise PeerProtocolError(texts.SEGMENT_ENCODING, status=HTTPStatus.FORBIDDEN)
     try:
         segment.ParseFromString(_decoded(header))
     except ValueError as error:

@@ -24,6 +24,9 @@ _Enum = TypeVar("_Enum", bound=IntEnum)
 GOP_INTRA = -1
 """Every frame a key frame. Other negative values are no GOP at all."""
 
+MOST_PROFILES = 100
+"""Encoders take fewer and say so in the result; what is beyond this is no order."""
+
 
 class Container(IntEnum):
     MPEGTS = 0
@@ -122,6 +125,8 @@ def to_wire(profile: VideoProfile) -> pb.VideoProfile:
 def read_profiles(message: pb.SegData) -> tuple[VideoProfile, ...]:
     """The newest of the three lists that is not empty."""
     chosen = message.fullProfiles3 or message.fullProfiles2 or message.fullProfiles
+    if len(chosen) > MOST_PROFILES:
+        raise PeerProtocolError(texts.TOO_MANY_OUTPUTS, status=HTTPStatus.FORBIDDEN)
     return tuple(from_wire(entry) for entry in chosen)
 
 

@@ -20,7 +20,7 @@ from runtime.server.events import Event, EventLog
 from runtime.spec import SpecRefused
 
 _LARGEST_DOCUMENT = 4 * 1024 * 1024
-_BODY_IDLE_S = 10.0
+_BODY_S = 10.0
 _JSON = [(b"content-type", b"application/json")]
 
 
@@ -71,7 +71,7 @@ class ControlApi:
 
     async def _put_spec(self, _scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            document = json.loads(await read_body(receive, limit=_LARGEST_DOCUMENT, idle_s=_BODY_IDLE_S))
+            document = json.loads(await read_body(receive, limit=_LARGEST_DOCUMENT, within_s=_BODY_S))
             spec = self._accepted.take(document)
         except (BodyTooLarge, BodyStalled, ValueError, RecursionError) as error:
             await _send_reasons(send, [("", f"the body is no JSON document: {error}")])

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from concurrent.futures import Executor
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from livepeer.wire.signing import Hasher
 from runtime.server.answers import Receive
 
 _PIECE_BYTES = 256 * 1024
+_SMALL_BYTES = 64 * 1024
 _LONGEST_UPLOAD_S = 300.0
 """However steadily it drips: gateways give up on an upload after half the segment's duration."""
 
@@ -37,17 +40,41 @@ class PeerGone(Exception):
     """Raised when the peer closed its connection before its request ended."""
 
 
-async def read_body(receive: Receive, *, limit: int, idle_s: float) -> bytes:
-    message = await _next(receive, idle_s)
-    body: bytes = message["body"]
-    while message.get("more_body"):
-        if len(body) > limit:
-            raise BodyTooLarge(len(body))
-        message = await _next(receive, idle_s)
-        body += message["body"]
-    if len(body) > limit:
-        raise BodyTooLarge(len(body))
-    return body
+async def read_body(
+    receive: Receive,
+    *,
+    limit: int,
+    within_s: float,
+    counted: int = 0,
+    large: asyncio.Semaphore | None = None,
+) -> bytes:
+    """A small body, whole. One above the limit is counted to its end, or to `counted`, and not kept.
+
+    `large` says how many that are not really small are held at once, so that a thousand strangers cannot
+    fill memory; further ones wait.
+    """
+    body = bytearray()
+    size = 0
+    try:
+        async with asyncio.timeout(within_s), AsyncExitStack() as stack:
+            more = True
+            while more:
+                message = await _next(receive, within_s)
+                more = message.get("more_body", False)
+                size += len(message["body"])
+                if size > max(limit, counted):
+                    break
+                if size > limit:
+                    body.clear()
+                    continue
+                if large is not None and len(body) <= _SMALL_BYTES < size:
+                    await stack.enter_async_context(large)
+                body += message["body"]
+    except TimeoutError as error:
+        raise BodyStalled(f"{size} bytes within {within_s:g} s") from error
+    if size > limit:
+        raise BodyTooLarge(size)
+    return bytes(body)
 
 
 async def read_to_file(
@@ -93,20 +120,28 @@ async def wait_until_gone(receive: Receive) -> None:
 
 
 class Spool:
-    """A file that grows with its hash. Used by one thread at a time."""
+    """A file that grows with its hash. Used by one thread at a time; may be closed by another meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self.hasher = Hasher()
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._is_open = True
+        self._lock = threading.Lock()
 
     def absorb(self, piece: bytes) -> None:
-        self.hasher.update(piece)
-        rest = memoryview(piece)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        with self._lock:  # a descriptor closed in the middle may be another stream's the next moment
+            if not self._is_open:
+                return
+            self.hasher.update(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
 
     def close(self) -> None:
-        os.close(self._fd)
+        with self._lock:
+            if self._is_open:
+                self._is_open = False
+                os.close(self._fd)
 
 
 async def _next(receive: Receive, idle_s: float) -> dict[str, Any]:

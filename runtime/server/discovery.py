@@ -7,6 +7,7 @@ no lock, no disk, no chain.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from google.protobuf.message import DecodeError
 from livepeer.wire import auth, grpc, texts
 from livepeer.wire import lp_rpc_pb2 as pb
 from livepeer.wire.capabilities import Capability
-from livepeer.wire.signing import ADDRESS_BYTES, Signer, fit, request_message
+from livepeer.wire.signing import ADDRESS_BYTES, SIGNATURE_BYTES, Signer, fit, request_message
 from runtime.server import answers
 from runtime.server.admission import Admission, text_of
 from runtime.server.advertisement import Advertisement
@@ -26,8 +27,9 @@ from runtime.server.refusals import Refusal, Refusals
 from runtime.server.sessions import Sessions
 from runtime.server.tokens import Tokens
 
-_BODY_IDLE_S = 10.0
+_BODY_S = 10.0
 _OVERSIZED_STILL_COUNTED = 16 * grpc.MAX_MESSAGE_BYTES
+_MOST_LARGE_REQUESTS = 16
 _REMEMBERED_CALLERS = 1_024
 
 _AI_BITS = sum(1 << bit for bit in Capability if Capability.TEXT_TO_IMAGE <= bit <= Capability.BYOC)
@@ -55,7 +57,9 @@ class Discovery:
         self._signer = signer
         self._refusals = refusals
         self._answered = metrics.discoveries
-        # A gateway signs the same bytes for its whole life: recover its key once, not per call.
+        self._large_requests = asyncio.Semaphore(_MOST_LARGE_REQUESTS)
+        # A gateway signs the same bytes for its whole life: recover its key once, not per call. What is
+        # longer than a signature is not remembered: megabytes of it would be.
         self._is_signed = functools.lru_cache(_REMEMBERED_CALLERS)(self._verify)
 
     async def get_orchestrator(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +67,8 @@ class Discovery:
         if not await self._read(request, receive, send):
             return
         sender = fit(request.address, ADDRESS_BYTES)
-        if not self._is_signed(sender, request.sig):
+        is_signed = self._is_signed if len(request.sig) <= SIGNATURE_BYTES else self._verify
+        if not is_signed(sender, request.sig):
             self._refusals.count(Refusal.BAD_SIGNATURE, sender)
             await answers.send_grpc_error(send, grpc.UNKNOWN, texts.REQUEST_SIGNATURE)
             return
@@ -112,7 +117,13 @@ class Discovery:
     ) -> bool:
         """Whether `message` now holds the request; else the peer has its answer."""
         try:
-            body = await read_body(receive, limit=_OVERSIZED_STILL_COUNTED, idle_s=_BODY_IDLE_S)
+            body = await read_body(
+                receive,
+                limit=grpc.MAX_MESSAGE_BYTES,
+                within_s=_BODY_S,
+                counted=_OVERSIZED_STILL_COUNTED,
+                large=self._large_requests,
+            )
         except PeerGone:
             return False
         except BodyStalled:
@@ -121,9 +132,6 @@ class Discovery:
             return False
         except BodyTooLarge as error:
             await self._send_too_large(send, error.size)
-            return False
-        if len(body) > grpc.MAX_MESSAGE_BYTES:
-            await self._send_too_large(send, len(body))
             return False
         try:
             message.ParseFromString(body)

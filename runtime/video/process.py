@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from livepeer.wire import texts
 from runtime.video import messages
 from runtime.video.jobs import Transcoded, TranscodeError, TranscodeJob, WorkerSlot
 
@@ -139,7 +140,11 @@ class WorkerProcess:
 
     async def _converse(self, job: TranscodeJob, stall_s: float) -> Transcoded:
         try:
-            self._writer.write(messages.encode(messages.job_message(job)))
+            order = messages.encode(messages.job_message(job))
+        except messages.Malformed as error:
+            raise TranscodeError(texts.INVALID_ARGUMENT, f"the job is {error}") from error
+        try:
+            self._writer.write(order)
             await self._writer.drain()
         except ConnectionError as error:
             raise await self._lost(_DIED) from error

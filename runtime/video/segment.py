@@ -127,7 +127,7 @@ class SegmentRoute:
         if announced.isdigit() and int(announced) > limits.body_bytes:
             raise BodyTooLarge(int(announced))
         if header(scope, b"content-type") == URI_TYPE:
-            uri = await read_body(receive, limit=LONGEST_URI_BYTES, idle_s=limits.body_idle_s)
+            uri = await read_body(receive, limit=LONGEST_URI_BYTES, within_s=limits.body_idle_s)
             return await self._fetcher.fetch(uri.decode("utf-8", "replace"), source, limit=limits.body_bytes)
         return await read_to_file(
             receive, source, limit=limits.body_bytes, idle_s=limits.body_idle_s, threads=self._threads

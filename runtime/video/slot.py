@@ -181,6 +181,11 @@ class Slot:
                 raise
             self._failures = 0  # not the worker's fault
             raise WorkerLost("its client left") from None
+        except Exception as error:
+            # No segment may cost the slot for good, whatever it made go wrong.
+            await process.kill()
+            self._settle(ticket, TranscodeError(texts.UNRECOVERABLE, repr(error)))
+            raise WorkerLost(f"could not be spoken to: {error!r}") from error
         else:
             self._failures = 0
             self._segments += 1
