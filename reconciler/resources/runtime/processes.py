@@ -68,7 +68,7 @@ class RuntimeProcesses:
             return
         path = self._layout.specs / f"{generation}.json"
         replace_file(path, json.dumps(document, indent=1).encode() + b"\n", mode=0o600)
-        self._forget_old_documents(generation)
+        self._tidy()
         await start_child(
             self._layout,
             Launch(
@@ -96,14 +96,8 @@ class RuntimeProcesses:
         replace_file(self._layout.edge_routes, serialize(endpoints))
 
     def forget(self, generation: int) -> None:
-        for path in (
-            self._layout.specs / f"{generation}.json",
-            self._layout.runtime_socket(generation),
-            self._layout.runtime_control(generation),
-        ):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-        forget_dead(self._layout)
+        self._remove_files(generation)
+        self._tidy()
 
     def last_words(self) -> str:
         try:
@@ -114,9 +108,20 @@ class RuntimeProcesses:
             return ""
         return lines[-1][:_LONGEST_WORDS] if lines else ""
 
-    def _forget_old_documents(self, newest: int) -> None:
-        """Those of generations that are dead and were not the last: nobody will ask for them again."""
+    def _tidy(self) -> None:
+        """Forgets dead generations but the newest, and removes what forgotten ones left."""
+        forget_dead(self._layout)
         known = {child.generation for child in self.instances().children}
-        for path in self._layout.specs.glob("*.json"):
-            if path.stem.isdecimal() and int(path.stem) < newest and int(path.stem) not in known:
-                path.unlink(missing_ok=True)
+        newest = self.last_generation()
+        left = {int(path.stem) for path in self._layout.specs.glob("*.json") if path.stem.isdecimal()}
+        for generation in left - known - {newest}:
+            self._remove_files(generation)
+
+    def _remove_files(self, generation: int) -> None:
+        for path in (
+            self._layout.specs / f"{generation}.json",
+            self._layout.runtime_socket(generation),
+            self._layout.runtime_control(generation),
+        ):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)

@@ -127,11 +127,20 @@ async def test_a_node_comes_up_changes_and_heals(node):
     assert str(plan.steps[0].operation.cause) == "generation 2 was killed by SIGKILL"
     assert await node.converge() == ["runtime.process:start", "runtime.route"]
 
+    # and again: nothing piles up
+    for _ in range(2):
+        killed = node.runtime()
+        os.kill(killed.pid, signal.SIGKILL)
+        await _until_dead(node.layout, killed.generation)
+        await node.converge()
+    assert len(list(node.layout.specs.iterdir())) <= 2
+    assert len(list(node.layout.run.glob("runtime-*"))) <= 4
+
     # the endpoints file is damaged
     node.layout.edge_routes.write_text("{")
     assert await node.converge() == ["runtime.route"]
     sockets = json.dumps(json.loads(node.layout.edge_routes.read_text()))
-    assert str(node.layout.runtime_socket(3)) in sockets
+    assert str(node.layout.runtime_socket(5)) in sockets
 
 
 @pytest.mark.e2e
