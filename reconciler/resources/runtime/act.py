@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from reconciler.children import Child
 from reconciler.core.errors import Terminal, Transient
 from reconciler.core.values import Operation
 from reconciler.resources.runtime.observe import RuntimeSights, health_of
@@ -50,6 +51,14 @@ class RuntimeHands(RuntimeSights, Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is known of a process that a new one follows."""
+
+    document: Document | None = None
+    failing: frozenset[str] = frozenset()
+
+
 class RuntimeActor:
     def __init__(self, hands: RuntimeHands, desired: RuntimeDesired) -> None:
         self._hands = hands
@@ -87,8 +96,8 @@ class RuntimeActor:
         failing = _argument(operation.precondition, "failing")
         if not isinstance(failing, int):
             return True
-        status_draining = await self._is_draining(failing)
-        return status_draining or not (await health_of(self._hands.control(failing), _CONFIRM_LOOKS)).ok
+        health = await health_of(self._hands.control(failing), _CONFIRM_LOOKS)
+        return not health.ok or await self._is_draining(failing)
 
     async def _is_draining(self, generation: int) -> bool:
         try:
@@ -123,31 +132,24 @@ class RuntimeActor:
         return f"generation {generation} ended"
 
     async def _new_document(self) -> Document:
-        """Everything declared, in a document newer than any of this node's processes."""
-        documents = [await self._document_of(child.generation) for child in self._hands.instances().children]
-        present = next((found for found in reversed(documents) if found), None)
-        around = replace(await self._hands.surroundings(), failing=await self._failing_devices())
-        spec = completed(self._desired.wish.spec(around), present)
+        """Everything declared, in a document newer than any of this node's processes has."""
+        instances = self._hands.instances()
+        told = {child.generation: await self._told(child) for child in instances.children}
+        documents = [each.document for each in told.values() if each.document]
+        serving = told.get(instances.serving or 0, _Told())
+        around = replace(await self._hands.surroundings(), failing=serving.failing)
+        spec = completed(self._desired.wish.spec(around), serving.document or next(reversed(documents), None))
         return document(spec, 1 + max(map(generation_of, documents), default=0))
 
-    async def _failing_devices(self) -> frozenset[str]:
-        """Where the present runtime's workers do not come up: those of a new one would not either."""
-        serving = self._hands.instances().serving
-        if serving is None:
-            return frozenset()
-        try:
-            return (await self._hands.control(serving).status()).failing_devices
-        except ControlUnreachable:
-            return frozenset()
-
-    async def _document_of(self, generation: int) -> Document | None:
-        instances = self._hands.instances()
-        if any(child.generation == generation for child in instances.alive):
+    async def _told(self, child: Child) -> _Told:
+        """What a process has accepted, and where its workers do not come up: a new one's would not either."""
+        if child.alive:
+            control = self._hands.control(child.generation)
             try:
-                return await self._hands.control(generation).spec()
+                return _Told(await control.spec(), (await control.status()).failing_devices)
             except ControlUnreachable:
                 pass
-        return self._hands.handed_over(generation)
+        return _Told(self._hands.handed_over(child.generation))
 
     async def _hand_present_document(self, generation: int) -> None:
         """A process that waited for its route may have been started before the files changed again."""
