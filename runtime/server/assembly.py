@@ -148,7 +148,7 @@ class Runtime:
             pid=os.getpid(),
             started_at=self.standing.started_at,
             is_serving=self.standing.is_serving,
-            is_draining=self.standing.is_stopping or self.accepted.spec.admission == "drain",
+            is_draining=self.standing.is_stopping,
             sessions_live=len(self.sessions),
             jobs_queued=self.jobs_queued(),
             workers=self.transcoder.states(),
