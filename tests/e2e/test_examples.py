@@ -1,4 +1,4 @@
-"""Every folder of `examples/` is a node that an operator could copy: converged, used as a gateway would, stopped.
+"""Every folder of `examples/` is a node that could be copied: converged, used as a gateway would, stopped.
 
 Each is copied, its ports are replaced by free ones and its host by this machine, nothing else is changed.
 What the READMEs promise beyond serving is asserted, too.
@@ -88,7 +88,7 @@ async def push(session: Session, clip: list[bytes], sequence: int = 0) -> Transc
 
 
 async def serves(node: Example, clip: list[bytes]) -> None:
-    """One segment through the public port; the client checks downloads, pixels and signatures as gateways do."""
+    """One segment through the public port; the client checks what comes back as gateways do."""
     async with Gateway(node.uri).session("example", LADDER) as session:
         result = await push(session, clip)
         assert [each.decoded is not None for each in result.renditions] == [True]
@@ -183,6 +183,7 @@ async def test_maintenance_refuses_new_streams_and_drops_none(
 ) -> None:
     node = copied("maintenance")
     node.converge()
+    process = node.children("runtime")[0]["pid"]
     layers = ("-f", "orchestrator.yaml", "-f", "drain.yaml")
     async with Gateway(node.uri).session("live", LADDER) as live:
         await push(live, clip, 0)
@@ -195,6 +196,7 @@ async def test_maintenance_refuses_new_streams_and_drops_none(
     node.converge()
     await serves(node, clip)
     assert node.plan()[0] == 0
+    assert node.children("runtime")[0]["pid"] == process
 
 
 @pytest.mark.parametrize("name", ONLY_PLANNED)
