@@ -16,7 +16,8 @@ from reconciler.serving.control import (
     OlderGeneration,
     SpecRejected,
 )
-from tests.simulation.node_world import FakeControl, Grip, NodeWorld, Process
+from tests.simulation.node_hands import FakeControl
+from tests.simulation.node_world import Grip, NodeWorld, Process
 from tests.unit.resources.resources_builders import NOW, accepted, video, wish
 
 
