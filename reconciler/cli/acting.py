@@ -57,7 +57,7 @@ def converge(work: Workplace, wish: Wish) -> int:
     client = operator_client(work.layout)
     with Narrator(show_plan=not wish.quiet_plan) as narrator:
         hear = _print_line if wish.as_json else narrator.hear
-        code = _through(client, wish, hear) if client else _here(work, wish, hear)
+        code = _through(client, work, wish, hear) if client else _here(work, wish, hear)
     if client is None and not wish.as_json and any(child.alive for child in observe_children(work.layout)):
         say(UNSUPERVISED)
     return code
@@ -68,12 +68,15 @@ def _print_line(line: dict[str, Json]) -> None:
         print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
-def _through(client: OperatorClient, wish: Wish, hear: Callable[[dict[str, Json]], None]) -> int:
+def _through(
+    client: OperatorClient, work: Workplace, wish: Wish, hear: Callable[[dict[str, Json]], None]
+) -> int:
     body: dict[str, Json] = {
         "force": wish.force,
         "by": caller(),
         "colour": palette_for(sys.stdout) is not PLAIN,
         "restart": wish.restart,
+        "revision": work.declaration.revision,
         "expected": None
         if wish.agreed is None
         else {"plan_id": wish.agreed[0], "fingerprints": dict(wish.agreed[1])},

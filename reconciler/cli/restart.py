@@ -14,12 +14,13 @@ and ends the old one when its work is done. Waits until that is so.
 
 EXAMPLES = """\
 examples:
-  reconcile restart runtime
+  reconcile restart runtime            sessions go on in the new process
+  reconcile restart edge               the port is handed over, no connection is refused
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=["runtime"], help="what to replace")
+    parser.add_argument("what", choices=["runtime", "edge"], help="what to replace")
     add_files(parser)
     add_json(parser, "what happens, an object per line")
 

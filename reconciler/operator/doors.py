@@ -164,6 +164,8 @@ async def _reconcile(operator: Operator, request: Request) -> Answer:
     restart = wish.get("restart")
 
     async def work(teller: Teller) -> None:
+        if wish.get("revision") is not None:
+            operator.agree_on(_text(wish, "revision"))
         if restart is not None:
             operator.request(_text(wish, "restart"), by=_text(wish, "by"))
         await operator.reconcile(teller, force=wish.get("force") is True, expected=expected)

@@ -15,7 +15,7 @@ from typing import Any
 
 from reconciler.core.clock import Clock
 from reconciler.core.engine import Engine, Report
-from reconciler.core.errors import Blocked, OperatorError
+from reconciler.core.errors import Blocked, OperatorError, UsageError
 from reconciler.core.executor import Progress
 from reconciler.core.loop import Loop
 from reconciler.core.status import Status
@@ -29,7 +29,7 @@ from reconciler.operator.telling import Teller
 from reconciler.report.metrics import Measured, render_metrics
 from reconciler.report.status import NodeStatus, OperatorProcess
 
-RESTARTABLE = {"runtime": "runtime.process"}
+RESTARTABLE = {"runtime": "runtime.process", "edge": "edge.process"}
 """What can be restarted by hand, and the target that the wish is about."""
 
 _STATUS_AGE_S = 1.0
@@ -110,6 +110,18 @@ class Operator:
     def request(self, what: str, *, by: str) -> None:
         """Wishes by hand. Raises `OperatorError` for what cannot be restarted."""
         self.engine.request(restart_target(what), token_hex(8), by=by)
+
+    def agree_on(self, revision: str) -> None:
+        """An asker's files declare what ours do, now. Raises `UsageError` where they do not."""
+        if revision != self.engine.node.revision:  # saved a moment ago, perhaps
+            self.loop.reload("asked for")
+        ours = self.engine.node.revision
+        if revision != ours:
+            raise UsageError(
+                f"the operator (pid {self.process.pid}) was started with other files: they declare revision "
+                f"{ours[:7]}, the ones named here {revision[:7]}",
+                next_step="name its files, or end it (SIGTERM drops no job) and `reconcile run` with these",
+            )
 
     async def reconcile(self, teller: Teller, *, force: bool, expected: Expected | None) -> int:
         """Runs everything in the loop and tells it; returns the exit code."""

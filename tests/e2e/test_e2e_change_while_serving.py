@@ -100,6 +100,16 @@ def test_runtime_restarted_on_request_under_running_streams(node: Node) -> None:
     assert_unharmed(node, tally)
 
 
+def test_edge_restarted_on_request_under_running_streams(node: Node) -> None:
+    before = node.children("edge")[0]["pid"]
+    with Streams(node).running() as tally:
+        answer = node.call("restart", "edge")
+        assert answer.returncode == 0, answer.stderr
+        node.await_empty_plan()
+        assert max(node.children("edge"), key=lambda child: child["generation"])["pid"] != before
+    assert_unharmed(node, tally)
+
+
 def test_worker_killed_under_running_streams(node: Node) -> None:
     with Streams(node).running() as tally:
         for _ in range(3):

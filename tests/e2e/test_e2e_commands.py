@@ -171,6 +171,23 @@ def test_a_saved_file_is_in_force_within_two_seconds(supervised: Node) -> None:
     supervised.await_empty_plan()
 
 
+def test_a_file_saved_a_moment_ago_is_what_the_operator_converges_to(supervised: Node) -> None:
+    for price in ("1501", "1502", "1200"):
+        supervised.declare(pricing=f"{{video: {price} wei}}")
+        answer = supervised.call()
+        assert answer.returncode == 0, answer.stderr
+        assert supervised.runtime_status()["spec"]["pricing"]["video"] == price
+
+
+def test_a_running_operator_does_nothing_for_files_that_are_not_its_own(supervised: Node) -> None:
+    overlay = supervised.folder / "overlay.yaml"
+    overlay.write_text("service: {admission: drain}\n")
+    answer = supervised.call("-f", "orchestrator.yaml", "-f", "overlay.yaml")
+    assert answer.returncode == 64
+    assert "was started with other files" in answer.stderr
+    assert supervised.runtime_status()["spec"]["service"]["admission"] == "open"
+
+
 def test_a_killed_child_is_started_again(supervised: Node) -> None:
     for role in ("runtime", "edge"):
         former = supervised.children(role)[0]["pid"]

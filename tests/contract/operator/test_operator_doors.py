@@ -155,6 +155,19 @@ async def test_a_wish_that_makes_no_sense_is_refused(rig, path, body):
     assert refused.value.exit_code in {4, 64}
 
 
+async def test_whoever_names_other_files_than_the_operators_is_told_so(rig):
+    rig.world.there["thing"].clear()
+    ours = str(rig.operator.engine.node.revision)
+    lines = await rig.ask(
+        lines_of, rig, "/reconcile", {"revision": "f" * 64, "restart": "runtime", "by": "me"}
+    )
+    assert lines[-1]["exit_code"] == 64
+    assert "other files" in lines[-1]["@message"]
+    assert ours[:7] in lines[-1]["@message"]
+    assert not rig.operator.engine.journal.memory().requests
+    assert (await rig.ask(lines_of, rig, "/reconcile", {"revision": ours}))[-1]["exit_code"] == 0
+
+
 async def test_what_cannot_be_restarted_is_said(rig):
     lines = await rig.ask(lines_of, rig, "/reconcile", {"restart": "universe", "by": "me"})
     assert lines[-1]["exit_code"] == 4
