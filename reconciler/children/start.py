@@ -67,7 +67,7 @@ def log_file(layout: Layout, role: str) -> Path:
 async def start_child(layout: Layout, wanted: Launch) -> Child:
     """Starts it; returns once it is its program (it may have ended by then). `Transient` says why not."""
     layout.children.mkdir(parents=True, exist_ok=True, mode=0o700)
-    layout.logs.mkdir(parents=True, exist_ok=True, mode=0o750)
+    layout.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     reading, writing = os.pipe()
     try:
         try:

@@ -68,7 +68,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, Json]:
 
 def start_log(layout: Layout, *, level: str, redact: Redact, stream: TextIO = sys.stderr) -> None:
     """`level` is a standard name in any case. Libraries are heard from warning on."""
-    layout.logs.mkdir(parents=True, exist_ok=True, mode=0o750)
+    layout.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = logging.handlers.RotatingFileHandler(
         layout.logs / "operator.log", maxBytes=_LOG_BYTES, backupCount=_LOGS_KEPT, encoding="utf-8"
     )

@@ -109,7 +109,8 @@ def _price_impact(before: Json, _after: Json, running: Running) -> str:
 def _admission_impact(_before: Json, after: Json, running: Running) -> str:
     sessions = count(running.sessions, "session")
     if after == "drain":
-        return f"{sessions} running go on, new ones are refused"
+        going_on = f", {running.sessions} running ones go on" if running.sessions else ""
+        return f"new sessions are refused{going_on}"
     if after == "closed":
         return (
             f"all work is refused from now on; {sessions} running end"
