@@ -9,6 +9,7 @@ import asyncio
 import copy
 from collections.abc import Callable
 
+from reconciler.core.errors import Terminal, Transient
 from reconciler.core.values import Known, Observation, Operation, Unknown
 from reconciler.resources.address_limit import plan as address_limit_plan
 from reconciler.resources.address_limit.state import AddressLimitDesired, AddressLimitObserved, Limit
@@ -21,7 +22,7 @@ from reconciler.resources.data_directory.state import (
     SeenDirectory,
     SeenRoom,
 )
-from reconciler.resources.edge import config
+from reconciler.resources.edge import config, words
 from reconciler.resources.edge import plan as edge_plan
 from reconciler.resources.edge.state import DocumentSeen, EdgeDesired, EdgeObserved, EdgeProcess
 from tests.simulation.node_world import Edge, Grip, NodeWorld
@@ -151,6 +152,7 @@ class EdgeEyes:
             ),
             last_generation=newest.generation if newest else 0,
             last_ending="killed by SIGKILL" if newest and not newest.is_alive(now) else "",
+            port_holder=self._world.port_holder,
         )
 
     def _seen(self, edge: Edge) -> EdgeProcess:
@@ -209,8 +211,13 @@ class EdgeHands:
             live_at=now + 0.4,
             accepted={name: config.version_of(document) for name, document in world.edge_files.items()},
         )
+        if world.port_holder:
+            raise Terminal(words.port_in_use(self._desired, world.port_holder, shared=False)[0])
         world.edges.append(new)
         world.log.append(f"edge {new.generation}")
+        if world.fault("edge") == "die":
+            new.ends_at = now
+            raise Transient("Envoy exited 1 while it started")
         self._grip.place()
         await asyncio.sleep(0.5)
         for edge in world.edges[:-1]:  # the new one has the port; the old ones end what they began

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from reconciler.resources.address_limit.state import Limit
 from reconciler.resources.certificate.state import Pair
+from reconciler.resources.edge.state import PortHolder
 from reconciler.resources.runtime.state import Mark
 from reconciler.serving.spec import Document
 
@@ -88,6 +89,7 @@ class NodeWorld:
     routed: tuple[int, ...] = ()
     edges: list[Edge] = field(default_factory=list)
     edge_files: dict[str, dict] = field(default_factory=dict)
+    port_holder: PortHolder | None = None
     blind: set[str] = field(default_factory=set)
     faults: dict[str, list[str]] = field(default_factory=dict)
     start_s: float = 0.8

@@ -70,12 +70,18 @@ def process_value(desired: EdgeDesired) -> Json:
 
 
 def precondition(target: TargetId, seen: EdgeObserved) -> Json:
-    """The part of the world that an operation on this target stands on."""
+    """The part of the world that an operation on this target stands on.
+
+    Failed starts do not move it, so that they are given up in time; a port that gets free does.
+    """
+    port: dict[str, Json] = {"holder": str(seen.port_holder or ""), "may_bind": seen.may_bind}
     if target == PROCESS:
         current = seen.current
-        return {"generation": seen.last_generation, "serving": current.program if current else None}
+        serving = [current.generation, current.program] if current else None
+        return {"serving": serving, "port": port}
     document = seen.document(FILES[target])
-    return {"version": document.version if document else None}
+    version = document.version if document else None
+    return {"version": version, "port": port if FILES[target] == config.LISTENER else None}
 
 
 def conditions(desired: EdgeDesired, observed: Observation, view: View) -> tuple[Condition, ...]:

@@ -121,7 +121,6 @@ class _Decision:
         dead = next(reversed(self.seen.processes), None) if not replaced else None
         ended = ended_words(dead, crashed=self.seen.crashed) if dead else None
         wanted = wanted_process(self.desired)
-        before = fault.reason if fault else ended
         limit = self.desired.start_limit_s
         return Operation(
             id=START,
@@ -130,9 +129,10 @@ class _Decision:
             target=PROCESS,
             action=Action.RESTART if self.seen.crashed else Action.CREATE,
             origin=self._origin(fault),
-            cause=Cause(before or "declared, and none is running"),
+            cause=Cause(fault.reason if fault else ended or "declared, and none is running"),
+            # Without a generation: however many starts fail, it stays the same difference.
             change=Change(
-                before=before,
+                before=fault.reason if fault else None,
                 after=wanted,
                 shown=generation_words(self.next_generation, replaced, dead if self.seen.crashed else None),
             ),

@@ -1,0 +1,88 @@
+"""Children that cannot start: tried a few times, then given up and said so, until something is different."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reconciler.core.clock import run_virtual
+from reconciler.core.exitcodes import Exit
+from reconciler.core.values import Standing
+from reconciler.resources.edge.state import PortHolder
+
+
+@pytest.mark.parametrize("fault", ["die", "fail"])
+def test_a_runtime_that_cannot_start_is_given_up_after_three_tries_until_forced(node, fault):
+    async def story():
+        node.world.faults["start"] = [fault] * 20
+        operator = node.operator()
+        for _ in range(8):
+            report = await operator.engine.converge()
+            await asyncio.sleep(400)
+        tries = 20 - len(node.world.faults["start"])
+        node.world.faults.clear()
+        unforced = await operator.engine.converge()
+        forced = await operator.engine.converge(force=True)
+        await asyncio.sleep(1)
+        return tries, report, unforced, forced
+
+    tries, report, unforced, forced = run_virtual(story())
+    assert tries == 3
+    (veto,) = report.status.vetoes
+    assert veto.target == "runtime.process"
+    assert "failed 3 times" in veto.reason
+    stalled = {condition.type: condition for condition in report.conditions}["Stalled"]
+    assert (stalled.reason, "runtime.process" in stalled.message) == ("Vetoed", True)
+    assert unforced.exit_code is Exit.BLOCKED
+    assert forced.exit_code is Exit.OK
+    assert not forced.status.vetoes
+
+
+def test_a_killed_runtime_whose_successors_cannot_start_is_given_up_too(node):
+    async def story():
+        await node.come_up()
+        node.world.kill_runtime()
+        node.world.faults["start"] = ["die"] * 20
+        operator = node.operator()
+        running = asyncio.ensure_future(operator.loop.run())
+        operator.loop.mark("runtime", "child ended")
+        await asyncio.sleep(3000)
+        operator.loop.stop()
+        await running
+        return 20 - len(node.world.faults["start"]), operator.loop.latest
+
+    tries, latest = run_virtual(story())
+    assert tries == 3
+    standings = {step.operation.id: step.standing for step in latest.remaining.steps}
+    assert standings["runtime.process:start"] is Standing.VETOED
+
+
+def test_an_edge_that_cannot_start_is_given_up_after_three_tries(node):
+    async def story():
+        node.world.faults["edge"] = ["die"] * 20
+        operator = node.operator()
+        for _ in range(8):
+            report = await operator.engine.converge()
+            await asyncio.sleep(400)
+        return 20 - len(node.world.faults["edge"]), report
+
+    tries, report = run_virtual(story())
+    assert tries == 3
+    assert [veto.target for veto in report.status.vetoes] == ["edge.process"]
+
+
+def test_an_edge_starts_by_itself_once_its_port_is_free(node):
+    async def story():
+        node.world.port_holder = PortHolder(pid=9, command="livepeer")
+        operator = node.operator()
+        for _ in range(3):
+            report = await operator.engine.converge()
+            await asyncio.sleep(400)
+        node.world.port_holder = None
+        return report, await operator.engine.converge()
+
+    report, freed = run_virtual(story())
+    assert [veto.target for veto in report.status.vetoes] == ["edge.process"]
+    assert "port 8935 is in use by pid 9 (livepeer)" in report.status.vetoes[0].reason
+    assert freed.exit_code is Exit.OK
