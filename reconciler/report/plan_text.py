@@ -39,10 +39,10 @@ def render_plan(plan: Plan, *, palette: Palette = PLAIN, dry_run: bool = False) 
     summary = summarize(plan)
     blocks = [
         _render_header(plan, palette),
-        _render_drift(plan, palette),
+        *_render_drift(plan, palette),
         _render_section("Duty", _wanted(plan, Origin.DUTY), plan, palette),
         _render_will_do(plan, palette),
-        _render_section("Will not do now", tuple(filter(is_held, plan.steps)), plan, palette),
+        _render_section("Will not do now", _held_wishes(plan), plan, palette),
         _render_unobserved(plan.unobserved, palette),
         _render_unchanged(plan.unchanged, palette),
         _render_findings(plan, Severity.ERROR, palette),
@@ -54,11 +54,9 @@ def render_plan(plan: Plan, *, palette: Palette = PLAIN, dry_run: bool = False) 
 
 def render_drift(plan: Plan, *, palette: Palette = PLAIN) -> str:
     """Only what moved outside, and what could not be seen."""
-    moved = [step for step in plan.of(Origin.DRIFT) if is_held(step)]
     blocks = [
         _render_header(plan, palette),
-        _render_drift(plan, palette),
-        _render_section("Changed outside, and left so", moved, plan, palette),
+        *_render_drift(plan, palette),
         _render_unobserved(plan.unobserved, palette),
         ["Nothing was changed."],
     ]
@@ -86,11 +84,19 @@ def _wanted(plan: Plan, *origins: Origin) -> tuple[Step, ...]:
     return tuple(step for step in plan.of(*origins) if not is_held(step))
 
 
-def _render_drift(plan: Plan, palette: Palette) -> list[str]:
-    steps = _wanted(plan, Origin.DRIFT)
-    if not steps:
-        return [f"{palette.paint('heading', 'Changed outside')}: nothing."]
-    return _render_section("Changed outside", steps, plan, palette)
+def _held_wishes(plan: Plan) -> tuple[Step, ...]:
+    return tuple(step for step in plan.steps if is_held(step) and step.operation.origin is not Origin.DRIFT)
+
+
+def _render_drift(plan: Plan, palette: Palette) -> list[list[str]]:
+    """What is healed, then what is not, because it is only to be reported or cannot be."""
+    left = tuple(step for step in plan.of(Origin.DRIFT) if is_held(step))
+    if not plan.of(Origin.DRIFT):
+        return [[f"{palette.paint('heading', 'Changed outside')}: nothing."]]
+    return [
+        _render_section("Changed outside", _wanted(plan, Origin.DRIFT), plan, palette),
+        _render_section("Changed outside, and left so", left, plan, palette),
+    ]
 
 
 def _render_will_do(plan: Plan, palette: Palette) -> list[str]:

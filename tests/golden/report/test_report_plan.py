@@ -20,11 +20,11 @@ from report_builders import (
     with_canary,
 )
 
-from reconciler.core.values import Action, Change, Outcome, Result
+from reconciler.core.values import Action, Change, Origin, Outcome, Result, Standing, Step
 from reconciler.report.palette import COLOUR
 from reconciler.report.plan_json import plan_json
 from reconciler.report.plan_markdown import render_plan_markdown
-from reconciler.report.plan_text import render_plan
+from reconciler.report.plan_text import render_drift, render_plan
 from reconciler.report.stream import outcome_line, planned_lines, progress_line, start_line, version_line
 
 PLANS = {"everything": everything, "first": first, "nothing": nothing}
@@ -85,6 +85,15 @@ def test_colour_only_adds_escapes():
 def test_only_a_dry_run_says_that_nothing_was_changed():
     assert render_plan(first(), dry_run=True).endswith("Nothing was changed.\n")
     assert "Nothing was changed." not in render_plan(first())
+
+
+def test_drift_that_is_left_stands_with_the_drift_and_not_with_the_wishes():
+    moved = operation("runtime.pricing.video", origin=Origin.DRIFT)
+    left = plan(Step(moved, Standing.BLOCKED, "reported, not healed"))
+    for text in (render_plan(left), render_drift(left)):
+        assert "Changed outside, and left so\n  ~ runtime.pricing.video" in text
+        assert "Changed outside: nothing." not in text
+        assert "Will not do now" not in text
 
 
 def test_sensitive_values_are_in_no_output():
