@@ -65,7 +65,7 @@ def _stop_operator(client: OperatorClient, layout: Layout, narrator: Narrator, d
 
 
 def _stop_here(layout: Layout, narrator: Narrator, drain_s: float | None) -> int:
-    from reconciler.operator.assembly import holding  # noqa: PLC0415
+    from reconciler.operator.assembly import holding, open_journal  # noqa: PLC0415
     from reconciler.operator.stopping import Stopping  # noqa: PLC0415
 
     if not layout.data.exists():
@@ -80,6 +80,9 @@ def _stop_here(layout: Layout, narrator: Narrator, drain_s: float | None) -> int
             drain_s=drain_s,
         )
         asyncio.run(stopping.run())
+        if layout.operator_database.exists():
+            with open_journal(layout) as journal:
+                journal.forget_applied()
     print("Stopped; nothing is left running.")
     return 0
 

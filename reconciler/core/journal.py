@@ -77,6 +77,10 @@ class Journal(Recollection, Protocol):
         """Set the digests of these targets of one kind; others stay."""
         ...
 
+    def forget_applied(self) -> None:
+        """The node was ended on purpose: what is missing from now on is no drift."""
+        ...
+
     def remember_attempt(self, revision: Revision) -> None: ...
 
     def remember_success(self, revision: Revision, text: str, at: float) -> None:

@@ -91,6 +91,9 @@ class MemoryJournal:
             owners={**self._memory.owners, **dict.fromkeys(digests, kind)},
         )
 
+    def forget_applied(self) -> None:
+        self._set(applied={}, owners={})
+
     def remember_attempt(self, revision: Revision) -> None:
         self._set(attempted_revision=revision)
 

@@ -161,6 +161,10 @@ class SqliteJournal:
                 "INSERT OR REPLACE INTO applied (target, kind, digest) VALUES (?, ?, ?)", rows
             )
 
+    def forget_applied(self) -> None:
+        with self._writing() as connection:
+            connection.execute("DELETE FROM applied")
+
     def remember_attempt(self, revision: Revision) -> None:
         self._note(attempted_revision=revision)
 

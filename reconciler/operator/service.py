@@ -148,6 +148,7 @@ class Operator:
         stopping = Stopping(layout=self.layout, clock=self.clock, tell=self._tell_all, drain_s=drain_s)
         try:
             await stopping.run()
+            self.engine.journal.forget_applied()
         finally:
             self.ended.set()
 

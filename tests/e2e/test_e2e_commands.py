@@ -110,6 +110,29 @@ def test_one_shot_from_nothing_to_nothing(tmp_path: Path) -> None:
     assert not list(node.run_folder().glob("*.sock"))
 
 
+@pytest.mark.parametrize("supervised_once", [False, True])
+def test_a_stopped_node_is_started_again_although_drift_is_only_reported(
+    tmp_path: Path, supervised_once: bool
+) -> None:
+    node = Node(tmp_path)
+    node.declare(automation="{drift: {runtime: report}}")
+    try:
+        if supervised_once:
+            node.run()
+        else:
+            assert node.call().returncode == 0
+        os.kill(node.children("runtime")[0]["pid"], signal.SIGKILL)
+        assert node.call().returncode == 4  # that is drift
+        node.stop()
+        node.operator = None
+        assert node.call("drift").returncode == 0
+        again = node.call()
+        assert again.returncode == 0, f"{again.stdout}{again.stderr}"
+        assert node.children("runtime")
+    finally:
+        node.stop()
+
+
 def test_a_second_operator_names_the_first_and_exits_75(supervised: Node) -> None:
     second = supervised.call("run")
     assert second.returncode == 75

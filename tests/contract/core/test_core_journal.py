@@ -166,6 +166,15 @@ def test_applied_digests_are_merged_with_their_kind(journal):
     assert memory.owners == {"a.x": "a", "a.y": "a", "b.z": "b"}
 
 
+def test_what_was_applied_is_forgotten_on_purpose_only(journal):
+    _, again = journal
+    again().remember_applied("a", {TargetId("a.x"): "d1"})
+    again().remember_success(Revision("r2"), "text of r2", 7.0)
+    again().forget_applied()
+    memory = again().memory()
+    assert (memory.applied, memory.owners, memory.applied_revision) == ({}, {}, "r2")
+
+
 def test_revisions_are_remembered_apart(journal):
     _, again = journal
     again().remember_attempt(Revision("r3"))
