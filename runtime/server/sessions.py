@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from runtime.server.capacity import Address
 
-
 SLOT_KEPT_S = 10.0
 """How long an idle session keeps its slot. A live stream brings a segment every few seconds; gateways often
 fall silent without a word, and their sessions linger for `sessionIdleSeconds`, using nothing."""
