@@ -111,8 +111,8 @@ def _words(directory: Directory, seen: SeenDirectory) -> str:
         names = ", ".join(path.name for path in directory.inside)
         return f"{directory.path}{f', with {names}' if names else ''}"
     parts = [f"{path}  {mode:04o} -> {PRIVATE:04o}" for path, mode in seen.wrong if mode is not None]
-    missing = ", ".join(path for path, mode in seen.wrong if mode is None)
-    return ", ".join([*parts, *([f"missing: {missing}"] if missing else [])])
+    missing = ", ".join(path.removeprefix(f"{directory.path}/") for path, mode in seen.wrong if mode is None)
+    return ", ".join([*parts, *([f"{directory.path}, missing: {missing}"] if missing else [])])
 
 
 def _wanted(directory: Directory) -> Json:
