@@ -30,6 +30,8 @@ from runtime.server.tokens import Tokens
 _BODY_S = 10.0
 _OVERSIZED_STILL_COUNTED = 16 * grpc.MAX_MESSAGE_BYTES
 _MOST_LARGE_REQUESTS = 16
+_LARGEST_HEADERS_BYTES = 64 * 1024
+"""Only payments need more, and no call carries one. Held for the body's time, they would fill memory."""
 _REMEMBERED_CALLERS = 1_024
 
 _AI_BITS = sum(1 << bit for bit in Capability if Capability.TEXT_TO_IMAGE <= bit <= Capability.BYOC)
@@ -62,9 +64,9 @@ class Discovery:
         # longer than a signature is not remembered: megabytes of it would be.
         self._is_signed = functools.lru_cache(_REMEMBERED_CALLERS)(self._verify)
 
-    async def get_orchestrator(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def get_orchestrator(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = pb.OrchestratorRequest()
-        if not await self._read(request, receive, send):
+        if not await self._read(request, scope, receive, send):
             return
         sender = fit(request.address, ADDRESS_BYTES)
         is_signed = self._is_signed if len(request.sig) <= SIGNATURE_BYTES else self._verify
@@ -80,15 +82,15 @@ class Discovery:
         self._answered.inc()
         await answers.send_protobuf(send, self._advertisement().info(self._tokens.mint(sender)))
 
-    async def ping(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def ping(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = pb.PingPong()
-        if await self._read(request, receive, send):
+        if await self._read(request, scope, receive, send):
             reply = pb.PingPong(value=self._signer.sign(request.value))
             await answers.send_protobuf(send, reply.SerializeToString())
 
-    async def end_session(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def end_session(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = pb.EndTranscodingSessionRequest()
-        if not await self._read(request, receive, send):
+        if not await self._read(request, scope, receive, send):
             return
         token = auth.from_wire(request.auth_token)
         if not request.HasField("auth_token") or not self._tokens.is_ours(token):
@@ -112,10 +114,15 @@ class Discovery:
     async def _read(
         self,
         message: pb.OrchestratorRequest | pb.PingPong | pb.EndTranscodingSessionRequest,
+        scope: Scope,
         receive: Receive,
         send: Send,
     ) -> bool:
         """Whether `message` now holds the request; else the peer has its answer."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _LARGEST_HEADERS_BYTES:
+            self._refusals.count(Refusal.BAD_REQUEST)
+            await answers.send_grpc_error(send, grpc.RESOURCE_EXHAUSTED, "the headers are too large")
+            return False
         try:
             body = await read_body(
                 receive,

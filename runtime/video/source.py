@@ -59,7 +59,7 @@ class SourceFetcher:
                 extensions={"sni_hostname": target.host},
             ) as response:
                 return await self._keep(response, spool, limit)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise SourceUnavailable(f"{type(error).__name__}: {error}") from error
         finally:
             spool.close()

@@ -51,22 +51,23 @@ class FormStorage:
     async def _post(self, name: str, path: Path) -> None:
         loop = asyncio.get_running_loop()
         targets = self._targets
-        target = await targets.judge(self._storage.host, allow_private=targets.is_private_node)
+        target = await targets.judge(self._storage.host, allow=targets.reach)
         client = await self._outbound.client(verify=True)
         data = await loop.run_in_executor(self._threads, path.read_bytes)
         import httpx  # noqa: PLC0415 - loaded by making the client, on a thread
 
         try:
-            response = await client.post(
+            async with client.stream(
+                "POST",
                 target.url,
                 data=form_fields(self._storage, name),
                 files={"file": (posixpath.basename(name), data, content_type(name))},
-                headers={"host": target.host_header},
+                headers={"host": target.host_header, "accept-encoding": "identity"},
                 extensions={"sni_hostname": target.host},
-            )
-        except httpx.HTTPError as error:
+            ) as response:
+                await _require_success(response)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise StorageError(f"the object store failed: {type(error).__name__} {error}".rstrip()) from error
-        _require_success(response)
 
 
 def form_fields(storage: StorageS3, name: str) -> dict[str, str]:
@@ -92,7 +93,13 @@ def content_type(name: str) -> str:
     return _TYPES.get(posixpath.splitext(name)[1], "application/octet-stream")
 
 
-def _require_success(response: httpx.Response) -> None:
-    text = response.content[:_SHOWN_BYTES].decode("utf-8", "replace").strip()
+async def _require_success(response: httpx.Response) -> None:
+    """Reads no more than is shown, as it came: a store may answer without end, or packed a thousandfold."""
+    shown = b""
+    async for piece in response.aiter_raw():
+        shown += piece[:_SHOWN_BYTES]
+        if len(shown) >= _SHOWN_BYTES:
+            break
+    text = shown[:_SHOWN_BYTES].decode("utf-8", "replace").strip()
     if text or not response.is_success:
         raise StorageError(text or f"the object store answered {response.status_code}")

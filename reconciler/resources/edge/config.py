@@ -24,11 +24,10 @@ CERTIFICATE: Final = "certificate.json"
 DOCUMENTS: Final = (LISTENER, CLUSTER, LIMITS)
 """The files that this kind writes. Endpoints and certificate belong to others."""
 
-_WINDOW_BYTES: Final = (
-    1024 * 1024
-)  # below 1 MiB uploads over distance are too slow for the gateways' time limits
+_WINDOW_BYTES: Final = 1024 * 1024  # below it uploads over distance are too slow for gateways' limits
 _HEADER_KIB: Final = 1024
 _CONNECTION_LIMIT: Final = "envoy.resource_limits.listener.public.connection_limit"
+_FLUSH_S: Final = 30.0
 _HANGING: Final = {"kill_timeout": "60s"}
 _MOST: Final = 1_000_000
 _TYPE: Final = "type.googleapis.com/"
@@ -198,7 +197,8 @@ def connection_manager(desired: EdgeDesired) -> dict[str, Json]:
         "request_headers_timeout": _seconds(allowed.headers_s),
         "request_timeout": "0s",  # uploads may be long; the runtime bounds the wait for each part
         "stream_idle_timeout": "0s",  # registered workers are silent for hours; routes set their own
-        "stream_flush_timeout": _seconds(allowed.idle_stream_s),
+        # until a whole answer is taken, all that its request took is held
+        "stream_flush_timeout": _seconds(min(_FLUSH_S, allowed.idle_stream_s)),
         "use_remote_address": True,
         "skip_xff_append": False,
         "generate_request_id": False,
@@ -240,7 +240,7 @@ def _tls(desired: EdgeDesired) -> dict[str, Json]:
 
 
 def _overload(desired: EdgeDesired) -> dict[str, Json]:
-    """Memory is bounded in steps: first give back, then close after each answer, then take no more in."""
+    """Memory is bounded in steps. Few connections fill it: 250 streams each, a mebibyte of headers in each."""
     heap = "envoy.resource_monitors.fixed_heap"
     connections = "envoy.resource_monitors.global_downstream_max_connections"
 
@@ -250,8 +250,11 @@ def _overload(desired: EdgeDesired) -> dict[str, Json]:
             "triggers": [{"name": heap, "threshold": {"value": share}}],
         }
 
+    scaled: Json = {"scaling_threshold": 0.8, "saturation_threshold": 0.95}
+    largest_streams = above("reset_high_memory_stream", 0) | {"triggers": [{"name": heap, "scaled": scaled}]}
     return {
         "refresh_interval": "0.25s",
+        "buffer_factory_config": {"minimum_account_to_track_power_of_two": 18},
         "resource_monitors": [
             {
                 "name": heap,
@@ -271,7 +274,9 @@ def _overload(desired: EdgeDesired) -> dict[str, Json]:
         ],
         "actions": [
             above("shrink_heap", 0.8),
-            above("disable_http_keepalive", 0.9),
+            largest_streams,
+            above("disable_http_keepalive", 0.85),
+            above("stop_accepting_requests", 0.9),
             above("stop_accepting_connections", 0.95),
         ],
     }

@@ -15,7 +15,7 @@ from runtime.server.sessions import SessionFacts
 from runtime.video.arrivals import Arrivals, TooManyArrivals
 from runtime.video.staging import Staging
 from runtime.video.storage import OwnStorage, OwnStore, StorageError, UnsafeDirectory, escaped
-from runtime.video.targets import ForbiddenTarget, Targets
+from runtime.video.targets import ForbiddenTarget, Reach, Targets
 from runtime.video.uploads import form_fields
 
 FACTS = SessionFacts(id="abc", sender=b"\x01" * 20, stream=b"\xff\x00", token_expires_at=7)
@@ -199,6 +199,18 @@ def test_uploads_under_way_are_bounded_per_session_and_in_all():
         ("http://0.0.0.0/x", True),
         ("http://[::ffff:10.0.0.1]/x", False),
         ("http://100.64.0.1/x", True),
+        ("http://127.0.0.1:9/x", True),
+        ("http://2130706433/x", True),
+        ("http://0177.0.0.1/x", True),
+        ("http://[::1]/x", True),
+        ("http://[::ffff:127.0.0.1]/x", True),
+        ("http://[::127.0.0.1]/x", True),
+        ("http://[64:ff9b::7f00:1]/x", True),
+        ("http://[64:ff9b::a9fe:a9fe]/x", True),
+        ("http://[2002:7f00:1::]/x", True),
+        ("http://[fec0::1]/x", True),
+        ("http://a\0b/x", True),
+        ("http://@1.1.1.1/x", True),
         ("gopher://1.1.1.1/x", True),
         ("http://1.1.1.1:99999/x", True),
         ("http://u:p@1.1.1.1/x", True),
@@ -209,7 +221,7 @@ def test_uploads_under_way_are_bounded_per_session_and_in_all():
 async def test_targets_inside_are_forbidden(url, private):
     targets = Targets(service_uri=lambda: "https://8.8.8.8:8935")
     with pytest.raises(ForbiddenTarget):
-        await targets.judge(url, allow_private=private)
+        await targets.judge(url, allow=Reach.PRIVATE if private else Reach.PUBLIC)
 
 
 async def test_public_targets_and_ones_own_are_allowed():
@@ -220,21 +232,21 @@ async def test_public_targets_and_ones_own_are_allowed():
     assert (own.url, own.host_header) == ("https://127.0.0.1:8935/stream/x", "127.0.0.1:8935")
     with pytest.raises(ForbiddenTarget):
         await targets.judge("http://127.0.0.1:8935/")
-    assert (await targets.judge("http://10.0.0.1/", allow_private=True)).address == "10.0.0.1"
+    assert (await targets.judge("http://10.0.0.1/", allow=Reach.PRIVATE)).address == "10.0.0.1"
 
 
 @pytest.mark.parametrize(
     ("uri", "expected"),
     [
-        ("https://127.0.0.1:1", True),
-        ("https://192.168.1.2:1", True),
-        ("https://localhost:1", True),
-        ("https://8.8.8.8:1", False),
-        ("https://node.example.com:1", False),
+        ("https://127.0.0.1:1", Reach.LOOPBACK),
+        ("https://192.168.1.2:1", Reach.PRIVATE),
+        ("https://localhost:1", Reach.LOOPBACK),
+        ("https://8.8.8.8:1", Reach.PUBLIC),
+        ("https://node.example.com:1", Reach.PUBLIC),
     ],
 )
-def test_a_node_in_a_private_net_is_known_by_its_service_uri(uri, expected):
-    assert Targets(service_uri=lambda: uri).is_private_node is expected
+def test_peers_may_be_as_near_as_the_nodes_own_address(uri, expected):
+    assert Targets(service_uri=lambda: uri).reach is expected
 
 
 def test_the_form_has_the_fields_of_its_store_in_order():
