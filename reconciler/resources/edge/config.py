@@ -240,7 +240,7 @@ def _tls(desired: EdgeDesired) -> dict[str, Json]:
 
 
 def _overload(desired: EdgeDesired) -> dict[str, Json]:
-    """Memory is bounded in steps. Few connections fill it: 250 streams each, a mebibyte of headers in each."""
+    """Memory is bounded in steps. Few connections fill it: 250 streams each, 1 MiB of headers each."""
     heap = "envoy.resource_monitors.fixed_heap"
     connections = "envoy.resource_monitors.global_downstream_max_connections"
 
