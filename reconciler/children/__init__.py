@@ -4,7 +4,7 @@ The identity is a locked file that the child itself holds; see `docs/contracts.m
 run processes (edge, runtime) and by the operator's loop. It knows no kind and takes no decision.
 """
 
-from reconciler.children.ending import end_child, reap, signal_child, wait_end, watch
+from reconciler.children.ending import end_child, keep_ending, reap, signal_child, wait_end, watch
 from reconciler.children.identity import Child, is_same_process, observe_child, observe_children
 from reconciler.children.logs import rotate_logs
 from reconciler.children.start import (
@@ -23,6 +23,7 @@ __all__ = [
     "end_child",
     "forget_dead",
     "is_same_process",
+    "keep_ending",
     "log_file",
     "next_generation",
     "observe_child",

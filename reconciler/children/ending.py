@@ -80,11 +80,12 @@ def reap(layout: Layout, child: Child) -> str:
     if status is None:
         return child.ending
     ending = describe_status(status)
-    _keep_ending(layout, child, ending)
+    keep_ending(layout, child, ending)
     return ending
 
 
-def _keep_ending(layout: Layout, child: Child, ending: str) -> None:
+def keep_ending(layout: Layout, child: Child, ending: str) -> None:
+    """Writes how a dead child ended into its identity file, for those who were not there."""
     path = identity_file(layout, child.role, child.generation)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -19,6 +19,7 @@ from reconciler.core.values import (
     Observation,
     Operation,
     OperationId,
+    Origin,
     Severity,
     TargetId,
 )
@@ -51,19 +52,26 @@ def _operation(desired: AddressLimitDesired, seen: AddressLimitObserved, view: V
     wanted = Limit(desired.port, desired.connections) if desired.connections else None
     action = Action.UPDATE if seen.limit and wanted else Action.CREATE if wanted else Action.DELETE
     before = f"{_text(seen.limit)} -> " if seen.limit else ""
+    origin = view.origin(TARGET, _value(desired))
     return Operation(
         id=OperationId(TARGET),
         kind=KIND,
         verb="remove" if action is Action.DELETE else "limit",
         target=TARGET,
         action=action,
-        origin=view.origin(TARGET, _value(desired)),
-        cause=Cause("declared" if desired.explicit else "the default", desired.source),
+        origin=origin,
+        cause=_cause(desired, seen, origin),
         change=Change(before=_text(seen.limit), after=_value(desired), shown=before + _text(wanted)),
         lane=KIND,
         impact_note="open connections stay",
         precondition=precondition(seen),
     )
+
+
+def _cause(desired: AddressLimitDesired, seen: AddressLimitObserved, origin: Origin) -> Cause:
+    if origin is Origin.DRIFT:
+        return Cause(f"the packet filter holds {_text(seen.limit)}")
+    return Cause("declared" if desired.explicit else "the default", desired.source)
 
 
 def _not_enforced(desired: AddressLimitDesired, seen: AddressLimitObserved) -> tuple[Diagnostic, ...]:

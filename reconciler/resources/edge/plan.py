@@ -28,7 +28,7 @@ from reconciler.core.values import (
     Truth,
 )
 from reconciler.resources.edge import config, words
-from reconciler.resources.edge.state import KIND, EdgeDesired, EdgeObserved, EdgeProcess
+from reconciler.resources.edge.state import KIND, STOPPED, EdgeDesired, EdgeObserved, EdgeProcess
 
 PROCESS = TargetId("edge.process")
 TARGETS: Mapping[str, TargetId] = {
@@ -99,13 +99,13 @@ def conditions(desired: EdgeDesired, observed: Observation, view: View) -> tuple
 
 
 def _start(desired: EdgeDesired, seen: EdgeObserved, view: View) -> Operation:
-    first = seen.last_generation == 0
+    meant = seen.last_generation == 0 or seen.last_ending == STOPPED
     return Operation(
         id=OperationId(PROCESS),
         kind=KIND,
         verb="start",
         target=PROCESS,
-        action=Action.CREATE if first else Action.RESTART,
+        action=Action.CREATE if meant else Action.RESTART,
         origin=view.origin(PROCESS, process_value(desired)),
         cause=words.why_start(desired, seen),
         change=Change(after=process_value(desired), shown=words.program(desired)),

@@ -18,6 +18,9 @@ from reconciler.spec.declaration import Declaration
 KIND = "edge"
 ROLE = "edge"
 BASE_ID_ATTEMPTS = 16
+STOPPED = "stopped"
+"""The ending of an edge that was ended on purpose."""
+
 _LOOPBACK = {"localhost": "127.0.0.1"}
 _MOST_BASE_IDS = 200_000_000  # Envoy multiplies by ten and keeps a signed 32-bit number
 

@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from reconciler.children import end_child, observe_children
+from reconciler.children import end_child, keep_ending, observe_children
 from reconciler.layout import Layout
 from reconciler.resources.edge.admin import AdminSilent, EdgeAdmin
-from reconciler.resources.edge.state import BASE_ID_ATTEMPTS, ROLE, base_id
+from reconciler.resources.edge.state import BASE_ID_ATTEMPTS, ROLE, STOPPED, base_id
 
 _LOOK_EVERY_S = 0.1
 _END_WITHIN_S = 5.0
@@ -31,7 +31,9 @@ async def stop_edge(layout: Layout, admin: EdgeAdmin, *, drain_s: float) -> str:
         async with asyncio.timeout(drain_s):
             await asyncio.gather(*(_drain(admin, socket) for socket in sockets))
     ending = (end_child(layout, child, grace_s=_END_WITHIN_S) for child in reversed(living))
-    await asyncio.gather(*ending)
+    for child, gone in zip(reversed(living), await asyncio.gather(*ending), strict=True):
+        if gone:
+            keep_ending(layout, child, STOPPED)  # it is nobody's child: no one else would ever know
     _forget_shared_memory(layout)
     return f"the edge has ended (pid {', '.join(str(child.pid) for child in living)})"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reconciler.core.values import Cause, Json
 from reconciler.resources.edge import config
-from reconciler.resources.edge.state import DocumentSeen, EdgeDesired, EdgeObserved, PortHolder
+from reconciler.resources.edge.state import STOPPED, DocumentSeen, EdgeDesired, EdgeObserved, PortHolder
 
 AFTER_DRAIN_S = 10
 """An old process is gone so long after its time to drain."""
@@ -29,7 +29,7 @@ def ended(seen: EdgeObserved) -> str:
 
 
 def _past(ending: str) -> str:
-    return f"was {ending}" if ending.startswith("killed") else ending
+    return f"was {ending}" if ending.startswith(("killed", STOPPED)) else ending
 
 
 def handed_over(desired: EdgeDesired) -> str:

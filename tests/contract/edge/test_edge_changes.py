@@ -13,6 +13,7 @@ from edge_rig import Load, Rig, ask, client_tls, until, until_async
 
 from reconciler.core.errors import Terminal, Transient
 from reconciler.core.values import Action
+from reconciler.resources.edge.stop import stop_edge
 from reconciler.routes import replace_file
 
 START, UPGRADE = "edge.process:start", "edge.process:upgrade"
@@ -159,6 +160,12 @@ async def test_a_killed_edge_is_started_again_and_says_why(served):
     assert planned.action is Action.RESTART
     assert await served.converge() == [START]
     assert await ask(served.port, "/who") == (200, b"alpha")
+
+
+async def test_a_stopped_edge_was_stopped_and_is_no_crash(served):
+    await stop_edge(served.layout, served.admin, drain_s=0.2)
+    (planned,) = (await served.plan()).operations
+    assert (str(planned.cause), planned.action) == ("the edge was stopped", Action.CREATE)
 
 
 async def test_an_edge_killed_while_its_parent_drains_is_started_again(served):

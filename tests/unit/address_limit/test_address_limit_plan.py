@@ -1,8 +1,8 @@
 """What the limit per address is planned to be. Pure values."""
 
 from reconciler.core.kind import View
-from reconciler.core.values import Action, Known, Source, Unknown
-from reconciler.resources.address_limit.plan import plan_address_limit
+from reconciler.core.values import Action, Known, Origin, Source, Unknown, digest
+from reconciler.resources.address_limit.plan import plan_address_limit, targets
 from reconciler.resources.address_limit.rules import limit_of, script
 from reconciler.resources.address_limit.state import AddressLimitDesired, AddressLimitObserved, Limit
 
@@ -30,6 +30,13 @@ def test_a_limit_is_made_changed_and_taken_away():
     assert (removed.action, removed.verb) == (Action.DELETE, "remove")
     assert _plan(_desired(), limit=Limit(8935, 512)).operations == ()
     assert _plan(_desired(0)).operations == ()
+
+
+def test_a_limit_that_went_away_says_so_and_not_where_it_was_declared():
+    applied = {target: digest(value) for target, value in targets(_desired(), Unknown("", NOW)).items()}
+    view = View(now=NOW, applied=applied)
+    (healed,) = plan_address_limit(_desired(), Known(AddressLimitObserved(), NOW), view).operations
+    assert (healed.origin, str(healed.cause)) == (Origin.DRIFT, "the packet filter holds no limit")
 
 
 def test_what_could_not_be_observed_is_left_alone():
