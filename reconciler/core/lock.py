@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from reconciler.core.errors import LockHeld, Refused
+from reconciler.core.errors import LockHeld, OperatorError, Refused
 
 _RETRY_S = 0.05
 _HOLDER_BYTES = 4096
@@ -63,6 +63,12 @@ class OperatorLock:
                 )
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+        except OSError as failed:
+            os.close(descriptor)
+            raise OperatorError(
+                f"cannot write the operator's lock {path}: {failed.strerror}",
+                next_step="what runs serves on; make room on that disk, then call again",
+            ) from failed
         except BaseException:
             os.close(descriptor)
             raise

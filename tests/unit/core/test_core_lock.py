@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 
 import pytest
 
-from reconciler.core.errors import LockHeld
+from reconciler.core.errors import LockHeld, OperatorError
 from reconciler.core.lock import Holder, OperatorLock, read_holder
 
 _HOLD = """
@@ -33,6 +34,19 @@ def holder_process(tmp_path):
     yield path, process
     process.kill()
     process.communicate()
+
+
+def test_a_full_disk_is_named_with_the_file_and_the_lock_is_free_again(tmp_path, monkeypatch):
+    path = tmp_path / "operator.lock"
+
+    def full(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        with pytest.raises(OperatorError, match=r"operator\.lock: No space left on device"):
+            OperatorLock.acquire(path, Holder(1, "run", 0.0))
+    OperatorLock.acquire(path, Holder(1, "run", 0.0)).release()
 
 
 def test_a_second_operator_is_told_who_holds_the_node(holder_process):
