@@ -41,7 +41,8 @@ def files_of(arguments: argparse.Namespace) -> tuple[Path, ...]:
     if not default.exists():
         raise UsageError(
             f"there is no {DEFAULT_FILE} in {Path.cwd()}",
-            next_step="change to the node's directory, or name its file with -f",
+            next_step="change to the node's directory, name its file with -f, or begin one with the line "
+            '`service: {uri: "https://127.0.0.1:8935"}`',
         )
     return (default,)
 

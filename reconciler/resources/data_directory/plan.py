@@ -38,6 +38,7 @@ from reconciler.resources.data_directory.state import (
 
 LANE = "data"
 _GIB = 1024**3
+_MIB = 1024**2
 _FEW_FILES = 1_000
 _LARGE_CLOCK_ERROR_S = 0.5
 
@@ -80,7 +81,7 @@ def _operation(directory: Directory, seen: SeenDirectory, desired: DataDesired, 
     base = desired.directories[0]
     origin = view.origin(directory.target, _wanted(directory))
     wrong = dict(seen.wrong)
-    missing = wrong.get(str(directory.path), PRIVATE) is None
+    missing = _is_new(directory, seen)
     open_to_others = any(mode is not None for mode in wrong.values())
     return Operation(
         id=OperationId(directory.target),
@@ -90,7 +91,11 @@ def _operation(directory: Directory, seen: SeenDirectory, desired: DataDesired, 
         action=Action.CREATE if missing else Action.UPDATE,
         origin=origin,
         cause=Cause(
-            "it is not there" if missing else "others may enter" if open_to_others else "a part is missing",
+            "nothing is there yet"
+            if missing
+            else "others may enter"
+            if open_to_others
+            else "a part is missing",
             desired.source if directory is base else None,
         ),
         change=Change(
@@ -104,10 +109,18 @@ def _operation(directory: Directory, seen: SeenDirectory, desired: DataDesired, 
     )
 
 
+def _is_new(directory: Directory, seen: SeenDirectory) -> bool:
+    """Not there, or an empty one of ours: whoever takes the operator's lock makes it for that."""
+    wrong = dict(seen.wrong)
+    inside = [wrong.get(str(path), PRIVATE) is None for path in directory.inside]
+    return wrong.get(str(directory.path), PRIVATE) is None or (
+        bool(inside) and all(inside) and str(directory.path) not in wrong
+    )
+
+
 def _words(directory: Directory, seen: SeenDirectory) -> str:
     """`/data, with children, edge, …`, or what is wrong with which part."""
-    wrong = dict(seen.wrong)
-    if wrong.get(str(directory.path), PRIVATE) is None:
+    if _is_new(directory, seen):
         names = ", ".join(path.name for path in directory.inside)
         return f"{directory.path}{f', with {names}' if names else ''}"
     parts = [f"{path}  {mode:04o} -> {PRIVATE:04o}" for path, mode in seen.wrong if mode is not None]
@@ -173,7 +186,7 @@ def _clock_condition(clock: SeenClock, view: View) -> Condition:
 
 
 def _size(size: int) -> str:
-    return f"{size / _GIB:.1f} GiB"
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB / 10 else f"{size / _MIB:.0f} MiB"
 
 
 def _seen(observed: Observation) -> DataObserved | None:

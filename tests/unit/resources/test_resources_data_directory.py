@@ -69,6 +69,20 @@ async def test_others_are_shut_out_again(tmp_path):
     assert (tmp_path / "data" / "logs").stat().st_mode & 0o777 == 0o700
 
 
+async def test_a_directory_that_only_the_lock_made_is_as_good_as_none(tmp_path):
+    desired = wanted(tmp_path)
+    (before,) = plan_data(desired, await observer(desired).observe(), view()).operations
+    (tmp_path / "data").mkdir(mode=0o700)
+    (after,) = plan_data(desired, await observer(desired).observe(), view()).operations
+    assert (after.action, after.cause, after.change.shown) == (
+        before.action,
+        before.cause,
+        before.change.shown,
+    )
+    await _apply(desired)
+    assert plan_data(desired, await observer(desired).observe(), view()).operations == ()
+
+
 async def test_a_lost_part_is_made_again_and_named(tmp_path):
     desired = wanted(tmp_path)
     await _apply(desired)
