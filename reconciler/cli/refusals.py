@@ -19,7 +19,7 @@ Counted since the serving runtime started.
 EXAMPLES = """\
 examples:
   reconcile refusals
-  reconcile refusals --json | jq '.[] | select(.reason == "OrchestratorCapped") | .count'
+  reconcile refusals --json | jq '.[] | select(.reason == "capped") | .count'
 """
 
 
