@@ -58,12 +58,15 @@ def _agree(work: Workplace, arguments: argparse.Namespace) -> Agreement | None:
     from reconciler.cli.acting import agreement  # noqa: PLC0415
     from reconciler.cli.looking import plan_now  # noqa: PLC0415
     from reconciler.report.plan_text import render_plan  # noqa: PLC0415
+    from reconciler.report.summary import is_held  # noqa: PLC0415
 
     plan = plan_now(work, force=arguments.force)
     if not arguments.json:
         print(render_plan(plan, palette=palette_for(sys.stdout)), end="", flush=True)
     if plan.is_empty and not arguments.json:
         return None
+    if all(is_held(step) for step in plan.steps):
+        return agreement(plan)  # nothing to ask for: what follows says what holds it, and exits 4
     if not arguments.yes and not arguments.json and not _is_wanted():
         say("Nothing was changed.")
         return None

@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reconciler.operator.client import operator_client  # noqa: PLC0415
     from reconciler.report.quantities import render_clock  # noqa: PLC0415
 
+    if not arguments.reason.strip():
+        raise UsageError("--reason is empty", next_step="say why: whoever finds the node suspended reads it")
     until = end_of(arguments.span, arguments.until, now=SystemClock().now())
     layout = locate(arguments)
     client = operator_client(layout)
