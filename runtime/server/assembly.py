@@ -37,6 +37,7 @@ from runtime.video.credentials import Credentials
 from runtime.video.jobs import Phase, WorkerEvent
 from runtime.video.offer import Offer, Workers, offer
 from runtime.video.outbound import Outbound
+from runtime.video.room import Room
 from runtime.video.segment import SegmentRoute
 from runtime.video.source import SourceFetcher
 from runtime.video.staging import Staging
@@ -81,6 +82,7 @@ class Runtime:
         )
         self.store = OwnStore(Path(spec.renditions), clock=time.time)  # first: it makes sure whose this is
         self.staging = Staging(Path(spec.renditions))
+        self.room = Room.on(Path(spec.renditions))
         self.outbound = Outbound(self.threads)
         self.targets = Targets(service_uri=lambda: self.accepted.spec.service_uri)
         self.admission = Admission(
@@ -172,6 +174,7 @@ class Runtime:
             sessions=self.sessions,
             gate=self.gate,
             staging=self.staging,
+            room=self.room,
             fetcher=fetcher,
             workshop=self.workshop,
             refusals=self.refusals,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -78,9 +79,12 @@ async def read_body(
 
 
 async def read_to_file(
-    receive: Receive, path: Path, *, limit: int, idle_s: float, threads: Executor
+    receive: Receive, path: Path, *, limit: int, idle_s: float, threads: Executor, grow: Callable[[int], None]
 ) -> tuple[int, bytes]:
-    """Size and keccak-256 of the body, then in `path` (new, 0600). `OSError` when it cannot be kept."""
+    """Size and keccak-256 of the body, then in `path` (new, 0600). `OSError` when it cannot be kept.
+
+    `grow` is told how many bytes have come, and may refuse them by an `OSError`.
+    """
     loop = asyncio.get_running_loop()
     spool = Spool(path)
     written: asyncio.Future[None] | None = None
@@ -96,6 +100,7 @@ async def read_to_file(
                 size += len(message["body"])
                 if size > limit:
                     raise BodyTooLarge(size)
+                grow(len(message["body"]))
                 if len(pending) >= _PIECE_BYTES or not more:
                     if written is not None:
                         await written

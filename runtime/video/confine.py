@@ -17,7 +17,8 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
-_LARGEST_FILE_BYTES = 2 << 30
+_LARGEST_RENDITION_BYTES = 300_000_000  # what gateways download at most; the store is memory
+_LARGEST_FILE_BYTES = 2 << 30  # a GPU's driver makes files of its own
 _MOST_DESCRIPTORS = 256
 _ADDRESSES_PER_RESIDENT = 4
 _FIXED_ADDRESSES_BYTES = 2 << 30
@@ -34,7 +35,7 @@ def confine(*, parent: int, memory_bytes: int, is_hardware: bool) -> None:
     if not is_hardware and libc.unshare(_CLONE_NEWNET) != 0:
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, _LARGEST_FILE_BYTES)
+    _limit(resource.RLIMIT_FSIZE, _LARGEST_FILE_BYTES if is_hardware else _LARGEST_RENDITION_BYTES)
     _limit(resource.RLIMIT_NOFILE, _MOST_DESCRIPTORS)
     if memory_bytes and not is_hardware:  # CUDA reserves addresses by the terabyte
         _limit(resource.RLIMIT_AS, memory_bytes * _ADDRESSES_PER_RESIDENT + _FIXED_ADDRESSES_BYTES)

@@ -28,6 +28,7 @@ from runtime.server.refusals import Refusal, Refusals
 from runtime.server.sessions import Sessions
 from runtime.video.arrivals import Arrivals, TooManyArrivals
 from runtime.video.credentials import Claim, Credentials, Denied
+from runtime.video.room import Grow, Room
 from runtime.video.source import LONGEST_URI_BYTES, URI_TYPE, SourceFetcher, SourceUnavailable
 from runtime.video.staging import Staging
 from runtime.video.work import Delivery, Workshop
@@ -45,6 +46,7 @@ class SegmentRoute:
         sessions: Sessions,
         gate: PaymentGate,
         staging: Staging,
+        room: Room,
         fetcher: SourceFetcher,
         workshop: Workshop,
         refusals: Refusals,
@@ -58,6 +60,7 @@ class SegmentRoute:
         self._arrivals = Arrivals()
         self._gate = gate
         self._staging = staging
+        self._room = room
         self._fetcher = fetcher
         self._workshop = workshop
         self._refusals = refusals
@@ -69,10 +72,11 @@ class SegmentRoute:
         try:
             claim = self._credentials.check(scope)
             await self._pay(claim)
-            with self._staging.job() as directory:
+            room = self._room.held(claim.session.id, largest=self._accepted.spec.limits.body_bytes)
+            with self._staging.job() as directory, room as grow:
                 source = directory / "source"
                 with self._arriving(claim):
-                    await self._receive(claim, source, scope, receive)
+                    await self._receive(claim, source, grow, scope, receive)
                 await self._answer_with_work(claim, source, receive, send, started=started)
         except Denied as denied:
             self._refusals.count(denied.reason, denied.sender)
@@ -104,11 +108,11 @@ class SegmentRoute:
             text = texts.ORCHESTRATOR_BUSY if error.reason is Refusal.BUSY else texts.ORCHESTRATOR_CAPPED
             raise _denied(claim, error.reason, HTTPStatus.SERVICE_UNAVAILABLE, text) from error
 
-    async def _receive(self, claim: Claim, source: Path, scope: Scope, receive: Receive) -> None:
+    async def _receive(self, claim: Claim, source: Path, grow: Grow, scope: Scope, receive: Receive) -> None:
         """The segment is in `source` and is what its hash says, or `Denied`."""
         failed = HTTPStatus.INTERNAL_SERVER_ERROR
         try:
-            size, digest = await self._take(source, scope, receive)
+            size, digest = await self._take(source, grow, scope, receive)
         except BodyTooLarge as error:
             raise _denied(claim, Refusal.BODY_TOO_LARGE, failed, texts.INTERNAL) from error
         except BodyStalled as error:
@@ -121,16 +125,17 @@ class SegmentRoute:
             raise _denied(claim, Refusal.HASH_MISMATCH, HTTPStatus.FORBIDDEN, texts.FORBIDDEN)
         self._metrics.bytes.labels(direction="in").inc(size)
 
-    async def _take(self, source: Path, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _take(self, source: Path, grow: Grow, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         limits = self._accepted.spec.limits
+        limit = limits.body_bytes
         announced = header(scope, b"content-length")
-        if announced.isdigit() and int(announced) > limits.body_bytes:
+        if announced.isdigit() and int(announced) > limit:
             raise BodyTooLarge(int(announced))
         if header(scope, b"content-type") == URI_TYPE:
             uri = await read_body(receive, limit=LONGEST_URI_BYTES, within_s=limits.body_idle_s)
-            return await self._fetcher.fetch(uri.decode("utf-8", "replace"), source, limit=limits.body_bytes)
+            return await self._fetcher.fetch(uri.decode("utf-8", "replace"), source, limit=limit, grow=grow)
         return await read_to_file(
-            receive, source, limit=limits.body_bytes, idle_s=limits.body_idle_s, threads=self._threads
+            receive, source, limit=limit, idle_s=limits.body_idle_s, threads=self._threads, grow=grow
         )
 
     async def _answer_with_work(

@@ -3,7 +3,7 @@
 Layout under the root: `sessions/<session>/<directory>/<file>`, `sessions/<session>/session.json` (so that a
 successor knows the session), `work/<process>/…` for what is not finished. Names come from strangers, so every
 part of a path is an escaped form of its name that cannot leave its directory. A directory keeps its newest 12
-files. Finished files arrive by rename: a reader sees all of one or none.
+files, a session its newest 24 directories. Finished files arrive by rename: a reader sees all of one or none.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from urllib.parse import quote
 from runtime.server.sessions import SessionFacts
 
 KEPT_PER_DIRECTORY = 12
+KEPT_DIRECTORIES = 24
+"""Per session: one for each rendition of a segment, ten at most. Strangers choose their names."""
 _FACTS = "session.json"
 _LONGEST_NAME_BYTES = 200
 _OWNER_ONLY = 0o700
@@ -107,6 +109,9 @@ class OwnStore:
         path.rename(target)
         for old in _all_but_newest(target.parent, KEPT_PER_DIRECTORY):
             old.unlink(missing_ok=True)
+        for old in _all_but_newest(self._directory(session_id), KEPT_DIRECTORIES):
+            if old.is_dir():
+                shutil.rmtree(old, ignore_errors=True)
         self.touch(session_id)
 
     def find(self, session_id: str, name: str) -> Path:

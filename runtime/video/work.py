@@ -139,7 +139,10 @@ class Workshop:
         if not self._has_worker():
             raise TranscodeError(texts.TRANSCODER_UNAVAILABLE)
         output = directory / "out"
-        output.mkdir(mode=0o700)
+        try:
+            output.mkdir(mode=0o700)
+        except OSError as error:
+            raise StorageError(f"cannot keep renditions: {error.strerror}") from error
         job = TranscodeJob(
             id=f"{claim.session.id}-{next(self._job_numbers)}",
             session_id=claim.session.id,

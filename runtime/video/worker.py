@@ -8,6 +8,7 @@ middle of a segment. It has no configuration, no network and no secret.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import select
@@ -113,7 +114,10 @@ def _work(line: Line, slot: str, device_name: str, threads: int) -> None:
         try:
             result = transcode(job, device, slot, progress=Progress(line))
         except TranscodeError as error:
-            line.report(messages.refused_message(error.text, error.detail))
+            refusal = messages.refused_message(error.text, error.detail)
+            del error
+            gc.collect()  # what failed is tied up in cycles of its errors, with megabytes of pictures each
+            line.report(refusal)
         else:
             line.report(messages.done_message(result))
 

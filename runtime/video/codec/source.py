@@ -33,6 +33,7 @@ from runtime.video.jobs import TranscodeError
 LONGEST_S = 300
 _FORMATS = "mpegts,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,flv"
 _VIDEO_CODECS = frozenset({"h264", "hevc", "vp8", "vp9"})
+_MOST_STREAMS = 64  # thousands of them, each probed, are a way to keep a worker busy
 _MOST_DECODER_THREADS = 4  # each holds a frame; the encoders have the rest of the cores
 _WITHOUT_FRAMES = "the video stream has no frames"
 
@@ -155,7 +156,11 @@ def open_source(path: Path, device: Device) -> Iterator[Source]:
     try:
         container = av.open(
             str(path),
-            container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+            container_options={
+                "format_whitelist": _FORMATS,
+                "protocol_whitelist": "file",
+                "max_streams": str(_MOST_STREAMS),
+            },
             hwaccel=device.decoding(),
         )
     except (av.error.InvalidDataError, av.error.EOFError, ValueError) as error:
