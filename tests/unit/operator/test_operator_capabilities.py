@@ -11,7 +11,8 @@ from reconciler.layout import Layout
 from reconciler.operator.assembly import build_acting, build_observing, load_declaration, open_survey
 from reconciler.operator.declared import DeclaredNode
 from reconciler.operator.service import RESTARTABLE
-from reconciler.resources.runtime.state import PROCESS
+from reconciler.resources.edge.plan import PROCESS as EDGE_PROCESS
+from reconciler.resources.runtime.state import PROCESS as RUNTIME_PROCESS
 
 DECLARED = """\
 apiVersion: livepeer.orchestrator/v1
@@ -69,4 +70,4 @@ def test_paths_cannot_change_under_a_running_operator(tmp_path):
 
 
 def test_what_can_be_restarted_is_a_target_of_its_kind():
-    assert RESTARTABLE == {"runtime": PROCESS}
+    assert RESTARTABLE == {"runtime": RUNTIME_PROCESS, "edge": EDGE_PROCESS}
