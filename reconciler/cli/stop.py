@@ -66,7 +66,7 @@ def _stop_operator(client: OperatorClient, layout: Layout, narrator: Narrator, d
 
 def _stop_here(layout: Layout, narrator: Narrator, drain_s: float | None) -> int:
     from reconciler.operator.assembly import holding, open_journal  # noqa: PLC0415
-    from reconciler.operator.stopping import Stopping  # noqa: PLC0415
+    from reconciler.operator.stopping import Stopping, forget_serving  # noqa: PLC0415
 
     if not layout.data.exists():
         print("Nothing to stop: this node never ran.")
@@ -82,7 +82,7 @@ def _stop_here(layout: Layout, narrator: Narrator, drain_s: float | None) -> int
         asyncio.run(stopping.run())
         if layout.operator_database.exists():
             with open_journal(layout) as journal:
-                journal.forget_applied()
+                forget_serving(journal)
     print("Stopped; nothing is left running.")
     return 0
 

@@ -24,7 +24,7 @@ from reconciler.layout import Layout
 from reconciler.operator.account import ask_runtime, node_status
 from reconciler.operator.broadcast import Broadcast, News
 from reconciler.operator.convergence import Expected, converge_to_the_end
-from reconciler.operator.stopping import Stopping, Tell
+from reconciler.operator.stopping import Stopping, Tell, forget_serving
 from reconciler.operator.telling import Teller
 from reconciler.report.metrics import Measured, render_metrics
 from reconciler.report.status import NodeStatus, OperatorProcess
@@ -148,7 +148,7 @@ class Operator:
         stopping = Stopping(layout=self.layout, clock=self.clock, tell=self._tell_all, drain_s=drain_s)
         try:
             await stopping.run()
-            self.engine.journal.forget_applied()
+            forget_serving(self.engine.journal)
         finally:
             self.ended.set()
 

@@ -17,6 +17,7 @@ from typing import cast
 from reconciler.children import Child, end_child, forget_dead, observe_children
 from reconciler.core.clock import Clock
 from reconciler.core.errors import ApplyError
+from reconciler.core.journal import Journal
 from reconciler.layout import Layout
 from reconciler.resources.address_limit.act import remove_limit
 from reconciler.resources.address_limit.nft import Nft
@@ -129,3 +130,9 @@ class Stopping:
         for socket in (*self.layout.run.glob("runtime-*.sock"), *self.layout.run.glob("edge-*.sock")):
             with contextlib.suppress(OSError):
                 socket.unlink()
+
+
+def forget_serving(journal: Journal) -> None:
+    """After a stop: what is missing was ended on purpose, so it is no drift, and no condition goes on."""
+    journal.forget_applied()
+    journal.remember_conditions(())

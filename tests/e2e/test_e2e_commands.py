@@ -126,9 +126,12 @@ def test_a_stopped_node_is_started_again_although_drift_is_only_reported(
         node.stop()
         node.operator = None
         assert node.call("drift").returncode == 0
+        stopped_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
         again = node.call()
         assert again.returncode == 0, f"{again.stdout}{again.stderr}"
         assert node.children("runtime")
+        since = {each["last_transition_time"] for each in node.status()["conditions"]}
+        assert min(since) >= stopped_at, "no condition outlives its node"
     finally:
         node.stop()
 
