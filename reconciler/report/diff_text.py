@@ -50,4 +50,6 @@ def _lines(value: Json) -> list[str]:
         return []
     if isinstance(value, str):
         return value.splitlines()
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
+    # without the separating commas: a line that only gained a successor has not changed
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    return [line.removesuffix(",") for line in text.splitlines()]
