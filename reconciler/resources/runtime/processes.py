@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.children import Launch, end_child, forget_dead, log_file, start_child
+from reconciler.children import Launch, end_child, forget_dead, log_file, reap, start_child
 from reconciler.children.identity import observe_child
 from reconciler.layout import Layout
 from reconciler.resources.runtime.state import Mark
@@ -87,7 +87,10 @@ class RuntimeProcesses:
 
     async def end(self, generation: int, grace_s: float) -> bool:
         child = observe_child(self._layout, ROLE, generation)
-        if child is None or not child.alive:
+        if child is None:
+            return True
+        if not child.alive:
+            reap(self._layout, child)  # how it ended is known to us alone, and only now
             return True
         return await end_child(self._layout, child, grace_s=grace_s)
 

@@ -166,3 +166,5 @@ async def test_a_runtime_that_cannot_start_says_its_last_words_and_leaves_nothin
     assert "ended before it served" in outcome.detail
     assert str(node.layout.money_database) in outcome.detail
     assert look_at_instances(node.layout).alive == ()
+    (identity,) = node.layout.children.glob("runtime-*.json")
+    assert json.loads(identity.read_text())["ending"] == "exited 73", "whoever plans next knows how it ended"
