@@ -98,7 +98,8 @@ class SegmentRoute:
     @contextmanager
     def _arriving(self, claim: Claim) -> Iterator[None]:
         spec, session_id = self._accepted.spec, claim.session.id
-        is_new = self._sessions.get(session_id) is None
+        is_kept_free = claim.session.sender in spec.reserved  # no stranger's uploads may stand in its way
+        is_new = self._sessions.get(session_id) is None and not is_kept_free
         try:
             with self._arrivals.one(
                 session_id, is_new=is_new, queue=spec.limits.queue, sessions=spec.sessions

@@ -25,9 +25,9 @@ _NOT_FOUND: Final = "404 page not found\n"
 _SCRIPT: Final = """
 function envoy_on_request(handle)
   local headers = handle:headers()
-  local is_grpc = string.find(headers:get("content-type"), "^application/grpc")
+  local is_grpc = string.find(headers:get("content-type") or "", "^application/grpc")
   if is_grpc and handle:streamInfo():protocol() == "HTTP/2" then return end
-  if is_grpc or string.find(headers:get(":path"), "^/net%.") then
+  if is_grpc or string.find(headers:get(":path") or "", "^/net%.") then
     headers:replace(":path", "/not-found")
     headers:replace("content-type", "application/octet-stream")
     handle:clearRouteCache()

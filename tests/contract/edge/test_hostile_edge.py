@@ -68,3 +68,11 @@ async def test_answers_that_nobody_takes_do_not_fill_memory(rig):
     await until_async(serves, timeout_s=20)  # while the flood's connections are still open
     for _, writer in connections:
         writer.close()
+
+
+async def test_a_request_without_path_or_type_is_no_error_of_the_edge(served):
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=client_tls())
+    writer.write(b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: edge\r\n\r\n")
+    assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.1 404")
+    writer.close()
+    assert b"script log" not in (served.layout.logs / "edge.out").read_bytes()

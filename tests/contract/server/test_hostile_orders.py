@@ -81,3 +81,11 @@ def test_a_token_that_would_last_for_ages_is_not_ours(runtime, moved):
     token.expiration = int.from_bytes(text[-4 - moved :])
     answer = runtime.segment(make_order(token, CLIP), CLIP)
     assert (answer.status, answer.text) == (403, "invalid auth token\n")
+
+
+def test_an_escaped_path_does_not_lead_around_the_edge(runtime):
+    headers = {"content-type": "application/x-protobuf"}
+    for path in ("/%6eet.Orchestrator/GetOrchestrator", "/net.Orchestrator%2FGetOrchestrator"):
+        answer = runtime.get(path, "POST", headers)
+        assert answer.headers.get("x-grpc-status") == "12" or answer.status == 404
+        assert not answer.body or answer.status == 404
