@@ -63,11 +63,6 @@ def render_drift(plan: Plan, *, palette: Palette = PLAIN) -> str:
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def render_summary(plan: Plan, *, palette: Palette = PLAIN) -> str:
-    """The two summary lines alone."""
-    return "\n".join(_render_end(summarize(plan), palette, dry_run=False)) + "\n"
-
-
 def _render_header(plan: Plan, palette: Palette) -> list[str]:
     revision = plan.revision[:_REVISION_LENGTH]
     if plan.previous_revision is None:

@@ -103,12 +103,6 @@ class RuntimesObserved:
         routed = [process for process in self.alive if process.generation in self.routed]
         return next(reversed(routed or self.alive), None)
 
-    @property
-    def last_document(self) -> Document | None:
-        """The newest document of any generation, for what a new one inherits."""
-        documents = [process.document for process in self.processes if process.document]
-        return documents[-1] if documents else None
-
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
