@@ -6,14 +6,16 @@ what a decoder of the file counts. Used by one rendition's thread; who made the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -56,6 +58,7 @@ class Output:
         self._container = _create(layout)
         try:
             self._video = _add_video(self._container, layout)
+            self._rate_note = _rate_note(layout, self._video)
             self._audio = self._container.add_stream_from_template(audio) if audio else None
         except ValueError as error:
             raise TranscodeError(texts.UNRECOGNIZED_FORMAT, str(error)) from error
@@ -64,11 +67,22 @@ class Output:
         """None ends the stream."""
         if frame is not None and not self._video.codec_context.is_open:
             _describe(self._video, frame)
-        for packet in self._video.codec_context.encode_lazy(frame):
+        for packet in self._with_rate(self._video.codec_context.encode_lazy(frame)):
             packet.stream = self._video
             self._container.mux(packet)
             self.frames += 1
             self._progress()
+
+    def _with_rate(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        """One packet for each; the filter holds none back."""
+        if self._rate_note is None:
+            yield from packets
+            return
+        for packet in packets:
+            time_base = packet.time_base
+            for noted in self._rate_note.filter(packet):
+                noted.time_base = time_base
+                yield noted
 
     def copy(self, audio: AudioPacket) -> None:
         """Unchanged, but for times that do not grow, which no container takes."""
@@ -120,6 +134,19 @@ def _add_video(container: OutputContainer, layout: Layout) -> VideoStream:
     if settings.gop_frames is not None:
         context.gop_size = settings.gop_frames
     return stream
+
+
+def _rate_note(layout: Layout, video: VideoStream) -> BitStreamFilterContext | None:
+    """Writes the frame rate into the stream's headers where x264 would write the ticks of its clock.
+
+    That happens where the source's own times are kept. MPEG-TS carries no durations, so its readers would
+    take each frame to last one tick; MP4 carries them.
+    """
+    is_paced = layout.time_base * layout.rate == 1
+    if is_paced or layout.container is Container.MP4 or layout.settings.encoder != "libx264":
+        return None
+    fields = 2 * layout.rate
+    return BitStreamFilterContext(f"h264_metadata=tick_rate={fields.numerator}/{fields.denominator}", video)
 
 
 def _describe(stream: VideoStream, frame: VideoFrame) -> None:

@@ -58,6 +58,15 @@ def test_frame_rates(run, tmp_path, *, fps, fps_den, source_rate, frames):
     assert abs(rendition.frames - frames) <= 1
 
 
+@pytest.mark.parametrize("source_rate", [Fraction(30), Fraction(24000, 1001)])
+def test_frames_last_as_long_as_the_sources_where_its_rate_is_kept(run, tmp_path, source_rate):
+    source = write_segment(tmp_path / "in.ts", rate=source_rate, audio=False)
+    (rendition,) = run(source, profile(fps=0)).renditions
+    with av.open(str(rendition.path)) as container:
+        lengths = {p.duration * p.time_base for p in container.demux(video=0) if p.size}
+        assert [float(length) for length in lengths] == pytest.approx([float(1 / source_rate)], abs=2e-5)
+
+
 @pytest.mark.parametrize(
     ("gop_ms", "fps", "keys"),
     [
