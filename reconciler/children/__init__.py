@@ -6,7 +6,7 @@ run processes (edge, runtime) and by the operator's loop. It knows no kind and t
 
 from reconciler.children.ending import end_child, keep_ending, reap, signal_child, wait_end, watch
 from reconciler.children.identity import Child, is_same_process, observe_child, observe_children
-from reconciler.children.logs import rotate_logs
+from reconciler.children.logs import last_words, rotate_logs
 from reconciler.children.start import (
     Launch,
     child_environment,
@@ -24,6 +24,7 @@ __all__ = [
     "forget_dead",
     "is_same_process",
     "keep_ending",
+    "last_words",
     "log_file",
     "next_generation",
     "observe_child",

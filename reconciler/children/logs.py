@@ -1,9 +1,9 @@
-"""Rotation of the children's own logs.
+"""Rotation of the children's own logs, and their last words.
 
 A child writes `<role>.out` itself, in append mode, and knows nothing of rotation: the file is copied and
 then cut to nothing, so the same descriptor goes on at its beginning. Lines written between copy and cut are
-lost; that is the price for needing no cooperation. Called by the operator's loop. It reads nothing of what
-is written.
+lost; that is the price for needing no cooperation. Called by the operator's loop, and by actors for what a
+child said before it ended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,22 @@ import os
 import shutil
 from pathlib import Path
 
+from reconciler.children.start import log_file
 from reconciler.layout import Layout
+
+_TAIL_BYTES = 4096
+_LONGEST_WORDS = 400
+
+
+def last_words(layout: Layout, role: str) -> str:
+    """The last line that a child of this role wrote, for whoever wonders why it ended; empty for none."""
+    try:
+        with log_file(layout, role).open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            lines = file.read(_TAIL_BYTES).decode(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][-_LONGEST_WORDS:] if lines else ""
 
 
 def rotate_logs(layout: Layout, *, over_bytes: int, keep: int) -> tuple[Path, ...]:

@@ -18,6 +18,7 @@ from reconciler.core.values import (
     Operation,
     Origin,
     TargetId,
+    Truth,
     digest,
 )
 
@@ -46,6 +47,17 @@ class View:
     def origin(self, target: TargetId, desired: Json) -> Origin:
         """Drift when this very value was applied before and the world shows another one now."""
         return Origin.DRIFT if self.applied.get(target) == digest(desired) else Origin.DECLARED
+
+    def condition(self, name: str, status: Truth, reason: str, message: str) -> Condition:
+        """What a kind says of its part; the core adds the revision and the moment of the last change."""
+        return Condition(
+            type=name,
+            status=status,
+            reason=reason,
+            message=message,
+            observed_generation="",
+            last_transition_at=self.now,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +99,7 @@ class Kind(Generic[D]):
     """One line of the registry. `phase` orders kinds that do not depend on each other.
 
     `conditions` turns an observation into conditions (pure), where True is good: `EdgeServing`,
-    `CertificateValid`. The core fills in `last_transition_at`; kinds give `view.now`. Types named in
+    `CertificateValid`. `View.condition` makes them. Types named in
     `advisory` are told and do not count against health; nor does an Unknown for reason `NOT_MEASURABLE`.
 
     `targets` maps every target that the kind wants now to the value it wants, the same that its planner gives

@@ -77,16 +77,7 @@ def reusable(desired: CertificateDesired, seen: CertificateObserved, now: float)
 
 def conditions(_desired: CertificateDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
     status, reason, message = _standing(observed, view.now)
-    return (
-        Condition(
-            type="CertificateValid",
-            status=status,
-            reason=reason,
-            message=message,
-            observed_generation="",
-            last_transition_at=view.now,
-        ),
-    )
+    return (view.condition("CertificateValid", status, reason, message),)
 
 
 def _take(desired: CertificateDesired, seen: CertificateObserved, view: View) -> Operation | None:

@@ -66,12 +66,12 @@ def applied_data(desired: DataDesired, _observed: Observation) -> Mapping[Target
 
 def conditions_data(desired: DataDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
     if isinstance(observed, Unknown):
-        return (_condition("DataDirectoryUsable", Truth.FALSE, "NotUsable", observed.reason, view),)
+        return (view.condition("DataDirectoryUsable", Truth.FALSE, "NotUsable", observed.reason),)
     seen = _seen(observed)
     if seen is None:
         return ()
     return (
-        _condition("DataDirectoryUsable", Truth.TRUE, "Private", "ours alone", view),
+        view.condition("DataDirectoryUsable", Truth.TRUE, "Private", "ours alone"),
         _disk_condition(desired, seen, view),
         _clock_condition(seen.clock, view),
     )
@@ -163,26 +163,26 @@ def _tight_words(desired: DataDesired, seen: DataObserved) -> list[str]:
 def _disk_condition(desired: DataDesired, seen: DataObserved, view: View) -> Condition:
     tight = _tight_words(desired, seen)
     if tight:
-        return _condition("DiskSpace", Truth.FALSE, "Low", "; ".join(tight), view)
+        return view.condition("DiskSpace", Truth.FALSE, "Low", "; ".join(tight))
     message = ", ".join(f"{room.name} {_size(room.free_bytes)} free" for room in seen.rooms)
-    return _condition("DiskSpace", Truth.TRUE, "Enough", message, view)
+    return view.condition("DiskSpace", Truth.TRUE, "Enough", message)
 
 
 def _clock_condition(clock: SeenClock, view: View) -> Condition:
     name = "ClockInSync"
     if clock.stepped_s is not None:
         message = f"the clock was set by {clock.stepped_s:+.1f} s while the operator ran"
-        return _condition(name, Truth.FALSE, "Stepped", message, view)
+        return view.condition(name, Truth.FALSE, "Stepped", message)
     if clock.reason:
-        return _condition(name, Truth.UNKNOWN, NOT_MEASURABLE, clock.reason, view)
+        return view.condition(name, Truth.UNKNOWN, NOT_MEASURABLE, clock.reason)
     if not clock.disciplined:
         message = "nobody keeps this machine's clock, so its error is not known; install an NTP client"
-        return _condition(name, Truth.UNKNOWN, NOT_MEASURABLE, message, view)
+        return view.condition(name, Truth.UNKNOWN, NOT_MEASURABLE, message)
     error_s = clock.error_s or 0.0
     message = f"kept by NTP or the like, at most {error_s * 1000:.0f} ms off"
     if error_s > _LARGE_CLOCK_ERROR_S:
-        return _condition(name, Truth.FALSE, "LargeError", message, view)
-    return _condition(name, Truth.TRUE, "InSync", message, view)
+        return view.condition(name, Truth.FALSE, "LargeError", message)
+    return view.condition(name, Truth.TRUE, "InSync", message)
 
 
 def _size(size: int) -> str:
@@ -193,14 +193,3 @@ def _seen(observed: Observation) -> DataObserved | None:
     if isinstance(observed, Known) and isinstance(observed.value, DataObserved):
         return observed.value
     return None
-
-
-def _condition(name: str, status: Truth, reason: str, message: str, view: View) -> Condition:
-    return Condition(
-        type=name,
-        status=status,
-        reason=reason,
-        message=message,
-        observed_generation="",
-        last_transition_at=view.now,
-    )

@@ -18,6 +18,7 @@ from reconciler.children import (
     child_environment,
     end_child,
     forget_dead,
+    last_words,
     log_file,
     next_generation,
     start_child,
@@ -38,7 +39,6 @@ from reconciler.routes import render_endpoints, replace_file, serialize
 _READY_WITHIN_S = 45.0
 _TAKEN_WITHIN_S = 15.0
 _LOOK_EVERY_S = 0.05
-_LOG_TAIL_BYTES = 2048
 _NO_CERTIFICATE = "the operation edge.certificate makes it"
 
 
@@ -129,7 +129,7 @@ class EdgeActor:
         except TimeoutError as error:
             await end_child(self.layout, child, grace_s=1.0)
             raise Transient(
-                f"Envoy (pid {child.pid}) was not ready within {_READY_WITHIN_S:.0f} s: {self._log_tail()}",
+                f"Envoy (pid {child.pid}) was not ready within {_READY_WITHIN_S:.0f} s: {self._last_words()}",
                 next_step=f"read {log_file(self.layout, ROLE)}; its admin socket is {socket}",
             ) from error
 
@@ -138,7 +138,7 @@ class EdgeActor:
         if found is None or not found.alive:
             how = found.ending if found and found.ending else "ended"
             raise Transient(
-                f"Envoy {how} while it started: {self._log_tail()}",
+                f"Envoy {how} while it started: {self._last_words()}",
                 next_step=f"read {log_file(self.layout, ROLE)}",
             )
         try:
@@ -159,7 +159,7 @@ class EdgeActor:
                     await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError as error:
             raise Transient(
-                f"Envoy has not taken {name} within {_TAKEN_WITHIN_S:.0f} s: {self._log_tail()}",
+                f"Envoy has not taken {name} within {_TAKEN_WITHIN_S:.0f} s: {self._last_words()}",
                 next_step=f"read {log_file(self.layout, ROLE)}",
             ) from error
 
@@ -197,16 +197,8 @@ class EdgeActor:
             if child is None or not child.alive:
                 path.unlink(missing_ok=True)
 
-    def _log_tail(self) -> str:
-        """Envoy's last words, for the error text."""
-        try:
-            with log_file(self.layout, ROLE).open("rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
-                lines = file.read().decode(errors="replace").strip().splitlines()
-        except OSError:
-            return "it wrote nothing"
-        return lines[-1][-400:] if lines else "it wrote nothing"
+    def _last_words(self) -> str:
+        return last_words(self.layout, ROLE) or "it wrote nothing"
 
 
 def free_base_id(identity: str) -> int:

@@ -30,6 +30,7 @@ _CONNECTION_LIMIT: Final = "envoy.resource_limits.listener.public.connection_lim
 _FLUSH_S: Final = 30.0
 _HANGING: Final = {"kill_timeout": "60s"}
 _MOST: Final = 1_000_000
+_MOST_UPSTREAM: Final = 32_768  # half of a child's descriptors: requests beyond wait, accepting never stops
 _TYPE: Final = "type.googleapis.com/"
 
 
@@ -133,7 +134,7 @@ def cluster(desired: EdgeDesired) -> dict[str, Json]:
         "circuit_breakers": {
             "thresholds": [
                 {
-                    "max_connections": _MOST,
+                    "max_connections": _MOST_UPSTREAM,
                     "max_pending_requests": _MOST,
                     "max_requests": _MOST,
                     "max_retries": _MOST,

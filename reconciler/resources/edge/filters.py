@@ -20,6 +20,8 @@ _LUA: Final = "envoy.filters.http.lua"
 _PREVIOUS_HOSTS: Final = _TYPE + "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 _STREAMING: Final = ("/net.Transcoder/Register", "/net.AIWorker/Register")
 _MESSAGE: Final = "application/x-protobuf"
+_DOWNLOAD_IDLE: Final = "30s"
+"""A reader that takes nothing for so long holds a connection of the runtime's that others need."""
 _NOT_FOUND: Final = "404 page not found\n"
 
 _SCRIPT: Final = """
@@ -105,6 +107,11 @@ def routes(idle_stream_s: float) -> list[Json]:
             "response_headers_to_add": [
                 {"header": {"key": "content-type", "value": "text/plain; charset=utf-8"}}
             ],
+            "typed_per_filter_config": _plain(),
+        },
+        {
+            "match": {"prefix": "/stream/"},
+            "route": _to_runtime(_DOWNLOAD_IDLE),
             "typed_per_filter_config": _plain(),
         },
         {"match": {"prefix": "/"}, "route": _to_runtime(idle), "typed_per_filter_config": _plain()},

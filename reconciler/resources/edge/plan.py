@@ -86,16 +86,7 @@ def precondition(target: TargetId, seen: EdgeObserved) -> Json:
 
 def conditions(desired: EdgeDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
     status, reason, message = _standing(desired, observed)
-    return (
-        Condition(
-            type="EdgeServing",
-            status=status,
-            reason=reason,
-            message=message,
-            observed_generation="",
-            last_transition_at=view.now,
-        ),
-    )
+    return (view.condition("EdgeServing", status, reason, message),)
 
 
 def _start(desired: EdgeDesired, seen: EdgeObserved, view: View) -> Operation:

@@ -22,6 +22,7 @@ from reconciler.core.values import (
 from reconciler.resources.gpus.state import DeclaredGpu, GpusDesired
 from reconciler.serving.gpus import Gpu, Inventory
 
+CONDITION = "GpusPresent"
 _GIB = 1024**3
 
 
@@ -53,20 +54,20 @@ def applied_gpus(desired: GpusDesired, observed: Observation) -> Mapping[TargetI
 
 def conditions_gpus(desired: GpusDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
     if isinstance(observed, Unknown):
-        return (_condition(Truth.UNKNOWN, "NotObserved", observed.reason, view),)
+        return (view.condition(CONDITION, Truth.UNKNOWN, "NotObserved", observed.reason),)
     inventory = _inventory(observed)
     if inventory is None:
         return ()
     missing = _missing(desired, inventory)
     if missing:
         names = ", ".join(f"{gpu.name} ({gpu.uuid})" for gpu in missing)
-        return (_condition(Truth.FALSE, "Missing", f"declared and not usable: {names}", view),)
+        return (view.condition(CONDITION, Truth.FALSE, "Missing", f"declared and not usable: {names}"),)
     lost = [gpu for gpu in inventory.gpus if gpu.lost]
     if lost and desired.declared is None:
         names = ", ".join(gpu.uuid for gpu in lost)
-        return (_condition(Truth.FALSE, "Lost", f"fell off the bus: {names}", view),)
+        return (view.condition(CONDITION, Truth.FALSE, "Lost", f"fell off the bus: {names}"),)
     message = "; ".join(_gpu_words(desired, gpu) for gpu in _used(desired, inventory))
-    return (_condition(Truth.TRUE, "Present", message or "none found, none declared", view),)
+    return (view.condition(CONDITION, Truth.TRUE, "Present", message or "none found, none declared"),)
 
 
 def _missing(desired: GpusDesired, inventory: Inventory) -> tuple[DeclaredGpu, ...]:
@@ -139,14 +140,3 @@ def _gpu_words(desired: GpusDesired, gpu: Gpu) -> str:
 
 def _inventory(observed: Observation) -> Inventory | None:
     return observed.value if isinstance(observed, Known) and isinstance(observed.value, Inventory) else None
-
-
-def _condition(status: Truth, reason: str, message: str, view: View) -> Condition:
-    return Condition(
-        type="GpusPresent",
-        status=status,
-        reason=reason,
-        message=message,
-        observed_generation="",
-        last_transition_at=view.now,
-    )

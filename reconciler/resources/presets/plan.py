@@ -31,7 +31,8 @@ LANE = "runtime"
 """The runtime's own lane: nothing of the runtime happens meanwhile, and the runtime starts after it."""
 
 
-ADVISORY = frozenset({"PresetMeasured"})
+CONDITION = "PresetMeasured"
+ADVISORY = frozenset({CONDITION})
 """A node that serves with an unmeasured preset serves."""
 
 
@@ -62,11 +63,11 @@ def conditions_presets(desired: PresetsDesired, observed: Observation, view: Vie
     if found and choice:
         status, reason = (Truth.TRUE, "Measured") if choice.holds else (Truth.FALSE, "TooSlow")
         message = f"{_choice_words(desired, seen, choice)}; measured: {found.summary}"
-        return (_condition(status, reason, message, view),)
+        return (view.condition(CONDITION, status, reason, message),)
     present = seen.serving_preset
     kept = f"{present} is kept; " if present else ""
     message = f"{kept}no preset was measured on this machine with this version"
-    return (_condition(Truth.FALSE, "NotMeasured", message, view),)
+    return (view.condition(CONDITION, Truth.FALSE, "NotMeasured", message),)
 
 
 def _choice_words(desired: PresetsDesired, seen: PresetsObserved, choice: Choice) -> str:
@@ -127,14 +128,3 @@ def _seen(observed: Observation) -> PresetsObserved | None:
     if isinstance(observed, Known) and isinstance(observed.value, PresetsObserved):
         return observed.value
     return None
-
-
-def _condition(status: Truth, reason: str, message: str, view: View) -> Condition:
-    return Condition(
-        type="PresetMeasured",
-        status=status,
-        reason=reason,
-        message=message,
-        observed_generation="",
-        last_transition_at=view.now,
-    )

@@ -30,7 +30,7 @@ def applied_runtime(desired: RuntimeDesired, _observed: Observation) -> Mapping[
 def conditions_runtime(desired: RuntimeDesired, observed: Observation, view: View) -> tuple[Condition, ...]:
     if isinstance(observed, Unknown):
         return tuple(
-            _condition(name, Truth.UNKNOWN, "NotObserved", observed.reason, view)
+            view.condition(name, Truth.UNKNOWN, "NotObserved", observed.reason)
             for name in (_HEALTHY, _WORKERS)
         )
     if not isinstance(observed, Known) or not isinstance(observed.value, RuntimesObserved):
@@ -43,19 +43,19 @@ def _healthy(seen: RuntimesObserved, present: RuntimeProcess | None, view: View)
     if present is None:
         dead = next(reversed(seen.processes), None)
         words = ended_words(dead, crashed=seen.crashed) if dead else "no runtime was started yet"
-        return _condition(_HEALTHY, Truth.FALSE, "NotRunning", words, view)
+        return view.condition(_HEALTHY, Truth.FALSE, "NotRunning", words)
     name = f"generation {present.generation}"
     if present.health is None or not present.health.ok:
         reason = present.health.reason if present.health else "it was not asked"
-        return _condition(_HEALTHY, Truth.FALSE, "NotServing", f"{name}: {reason}", view)
+        return view.condition(_HEALTHY, Truth.FALSE, "NotServing", f"{name}: {reason}")
     if present.generation not in seen.routed:
-        return _condition(_HEALTHY, Truth.FALSE, "NotRouted", f"{name} serves and gets no requests", view)
-    return _condition(_HEALTHY, Truth.TRUE, "Serving", f"{name} serves", view)
+        return view.condition(_HEALTHY, Truth.FALSE, "NotRouted", f"{name} serves and gets no requests")
+    return view.condition(_HEALTHY, Truth.TRUE, "Serving", f"{name} serves")
 
 
 def _workers(desired: RuntimeDesired, present: RuntimeProcess | None, view: View) -> Condition:
     if present is None or present.status is None:
-        return _condition(_WORKERS, Truth.FALSE, "NotRunning", "no runtime tells of workers", view)
+        return view.condition(_WORKERS, Truth.FALSE, "NotRunning", "no runtime tells of workers")
     status = present.status
     bad = [
         f"{worker.name} is {worker.state}{f': {worker.reason}' if worker.reason else ''}"
@@ -64,28 +64,15 @@ def _workers(desired: RuntimeDesired, present: RuntimeProcess | None, view: View
     ]
     if bad:
         failed = any(worker.state == "failed" for worker in status.workers)
-        return _condition(_WORKERS, Truth.FALSE, "Failed" if failed else "Starting", "; ".join(bad), view)
+        return view.condition(_WORKERS, Truth.FALSE, "Failed" if failed else "Starting", "; ".join(bad))
     if not status.workers:
         return _no_workers(desired, status, view)
-    return _condition(_WORKERS, Truth.TRUE, "Ready", f"{len(status.workers)} ready", view)
+    return view.condition(_WORKERS, Truth.TRUE, "Ready", f"{len(status.workers)} ready")
 
 
 def _no_workers(desired: RuntimeDesired, status: RuntimeStatus, view: View) -> Condition:
     """None at all is right only where no video was declared."""
     if desired.wish.video.sessions == 0:
-        return _condition(_WORKERS, Truth.TRUE, "NoneDeclared", "no video is declared", view)
+        return view.condition(_WORKERS, Truth.TRUE, "NoneDeclared", "no video is declared")
     message = "no device for video work: see the condition GpusPresent"
-    return _condition(
-        _WORKERS, Truth.FALSE, "NoDevice", f"{message} ({status.sessions_limit} sessions)", view
-    )
-
-
-def _condition(name: str, status: Truth, reason: str, message: str, view: View) -> Condition:
-    return Condition(
-        type=name,
-        status=status,
-        reason=reason,
-        message=message,
-        observed_generation="",
-        last_transition_at=view.now,
-    )
+    return view.condition(_WORKERS, Truth.FALSE, "NoDevice", f"{message} ({status.sessions_limit} sessions)")

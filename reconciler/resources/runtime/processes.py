@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.children import Launch, end_child, forget_dead, log_file, reap, start_child
+from reconciler.children import Launch, end_child, forget_dead, last_words, reap, start_child
 from reconciler.children.identity import observe_child
 from reconciler.layout import Layout
 from reconciler.resources.runtime.state import Mark
@@ -24,9 +24,6 @@ from reconciler.serving.instances import ROLE, Instances
 from reconciler.serving.spec import Document
 from reconciler.serving.wish import Surroundings
 from reconciler.serving.world import ServingWorld
-
-_LOG_TAIL_BYTES = 4096
-_LONGEST_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +100,7 @@ class RuntimeProcesses:
         self._tidy()
 
     def last_words(self) -> str:
-        try:
-            with log_file(self._layout, ROLE).open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_TAIL_BYTES))
-                lines = file.read(_LOG_TAIL_BYTES).decode(errors="replace").strip().splitlines()
-        except OSError:
-            return ""
-        return lines[-1][:_LONGEST_WORDS] if lines else ""
+        return last_words(self._layout, ROLE)
 
     def _tidy(self) -> None:
         """Forgets dead generations but the newest, and removes what forgotten ones left."""
