@@ -25,7 +25,8 @@ in a systemd unit:
   ExecStart=/opt/orchestrator/.venv/bin/reconcile run
   ExecReload=/bin/kill -HUP $MAINPID
   KillMode=process                     children outlive the operator, as designed
-  Restart=always
+  Restart=on-failure
+  SuccessExitStatus=143
   RestartPreventExitStatus=64 77 78    a bad file is not mended by starting again
 """
 
