@@ -118,7 +118,7 @@ def judge(
 ) -> Unfit | None:
     """Whether a living process may stay. One that still starts may; one that has a route served already."""
     if request and process.mark.request != request:
-        return Unfit(f"restart requested ({request})", requested=True)
+        return Unfit("a restart was asked for by hand", requested=True)
     if process.mark.digest != desired.program.digest:
         return Unfit(_program_words(process, desired))
     changed = _changed_fixed_fields(process, desired)
