@@ -15,6 +15,8 @@ from typing import Any, cast
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
+from h2.errors import ErrorCodes
 from h2.settings import SettingCodes, Settings
 
 Headers = list[tuple[str, str]]
@@ -107,6 +109,10 @@ class H2:
                 continue
             self.h2.send_data(stream, bytes(left[:room]), end_stream=room >= len(left))
             left = left[room:]
+            await self._flush()
+        if left:  # answered before the upload ended: Go stops it so, unless the server has
+            with contextlib.suppress(h2.exceptions.StreamClosedError):
+                self.h2.reset_stream(stream, ErrorCodes.CANCEL)
             await self._flush()
         return answer
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from fractions import Fraction
 
@@ -194,16 +195,33 @@ async def test_connections_are_used_again_after_a_silence(node: Node, uploads: H
     await end(node, token)
 
 
+async def test_refused_uploads_do_not_stop_the_connection(node: Node, uploads: H2, heavy: bytes) -> None:
+    """Their unread bytes must not use up the window that all streams share."""
+    token = (await ask(node)).auth_token
+    forged = pb.AuthToken(token=b"x" * 32, session_id="0123abcd", expiration=token.expiration)
+    for _ in range(3):
+        recorded = PUSHED[0]
+        order = recorded.order
+        order.auth_token.CopyFrom(forged)
+        names = [(":authority", "x"), (":method", "POST"), (":path", "/segment"), (":scheme", "https")]
+        answer = await uploads.exchange([*names, *headers_of(recorded, order, len(heavy))], heavy)
+        assert (answer.status, bytes(answer.body)) == (403, b"invalid auth token\n")
+    answer, result = await push(uploads, token, 0, heavy)
+    assert (answer.status, result.error) == (200, "")
+    assert answer.headers_after_s < HEADERS_LIMIT_S
+    await end(node, token)
+
+
 async def test_an_expected_interim_answer_is_given(node: Node) -> None:
-    """For clients that hold the body back until they are told to go on, or told the end."""
+    """For clients that hold the body back until they are told to go on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", node.port, ssl=tls(), server_hostname="")
-    head = "POST /segment HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n"
-    writer.write(f"{head}Connection: close\r\n\r\n".encode())
+    head = "POST /segment HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    writer.write(head.encode())
     async with asyncio.timeout(10):
-        if (await reader.readline()).startswith(b"HTTP/1.1 100"):
-            await reader.readline()
-            writer.write(b"hello")
-            assert (await reader.readline()).startswith(b"HTTP/1.1 403")
-        assert (await reader.read()).endswith(b"missing auth token\n")
-    writer.close()
-    await writer.wait_closed()
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        writer.write(b"hello")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 403")
+        assert await reader.readexactly(19) == b"missing auth token\n"
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
