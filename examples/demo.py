@@ -1,8 +1,8 @@
 """The main job, end to end: converge, be a gateway, look at what came back, plan again, clean up.
 
-Run by `make demo` from the repository's root. Everything goes through the public doors: the `reconcile`
-command and the TLS port, with the gateway client that `reconcile doctor` uses. Writes `demo-out/` and leaves
-nothing running, unless the node served before the demo began.
+`make demo` runs it on the repository's root; `python -m examples.demo FOLDER` on any node declared in FOLDER.
+Everything goes through the public doors: the `reconcile` command and the TLS port, with the gateway client
+that `reconcile doctor` uses. Writes `demo-out/` and leaves nothing running, unless the node served before.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from PIL import Image, ImageDraw
 
 from livepeer.gateway.client import Gateway
 from livepeer.gateway.clip import Clip, make_clip
+from livepeer.gateway.failures import GatewayError
 from livepeer.gateway.transcoded import Transcoded
 from livepeer.wire.profiles import VideoProfile
+from reconciler.spec.load import load
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "demo-out"
-URI = "https://127.0.0.1:8935"
 SOURCE = Clip(width=1280, height=720, fps=Fraction(30), segment_s=2.0, count=4, bitrate=4_000_000)
 LADDER = (
     VideoProfile(name="P360p30", width=640, height=360, bitrate=1_200_000, fps=30),
@@ -41,23 +41,28 @@ class Pushed:
     result: Transcoded
 
 
-def main() -> int:
-    served_before = _is_serving()
+def main(folder: Path) -> int:
+    declared = load([folder / "orchestrator.yaml"])
+    if declared.service is None:
+        print("This node declares no service: there is nothing to push to.", file=sys.stderr)
+        return 64
+    uri, out = declared.service.uri, folder / "demo-out"
+    served_before = _is_serving(uri)
     try:
         _say("1. Converge the declared state: `reconcile`")
-        _reconcile()
+        _reconcile(folder)
         _say("2. Be a gateway: discover, push a clip segment by segment, download, decode, count pixels")
-        pushed = asyncio.run(_push())
-        _say(f"3. What came back, also in {OUT.name}/")
-        _write(pushed)
+        pushed = asyncio.run(_push(uri))
+        _say(f"3. What came back, also in {out.name}/")
+        _write(pushed, out)
         _say("4. Nothing is left to do: `reconcile --dry-run`")
-        _reconcile("--dry-run")
+        _reconcile(folder, "--dry-run")
     finally:
         if served_before:
             print("The node served before the demo and is left serving.")
         else:
             _say("5. Drain and end everything: `reconcile stop`")
-            _reconcile("stop")
+            _reconcile(folder, "stop")
     return 0
 
 
@@ -65,28 +70,25 @@ def _say(text: str) -> None:
     print(f"\n== {text}", flush=True)
 
 
-def _reconcile(*arguments: str) -> None:
+def _reconcile(folder: Path, *arguments: str) -> None:
     command = Path(sys.executable).with_name("reconcile")
-    subprocess.run([command, *arguments], cwd=ROOT, check=True)
+    subprocess.run([command, *arguments], cwd=folder, check=True)
 
 
-def _is_serving() -> bool:
-    async def asked() -> bool:
-        try:
-            await Gateway(URI).discover(None)
-        except Exception:  # noqa: BLE001 - whatever is wrong, nothing of ours serves there
-            return False
-        return True
-
-    return asyncio.run(asked())
+def _is_serving(uri: str) -> bool:
+    try:
+        asyncio.run(Gateway(uri).discover(None))
+    except GatewayError:
+        return False
+    return True
 
 
-async def _push() -> list[Pushed]:
+async def _push(uri: str) -> list[Pushed]:
     clip = await asyncio.to_thread(make_clip, SOURCE)
     pushed: list[Pushed] = []
-    async with Gateway(URI).session("demo", LADDER) as session:
-        offer = session.offer
-        print(f"   {URI} answered discovery in {offer.latency_s * 1000:.1f} ms (TCP, TLS and gRPC included)")
+    async with Gateway(uri).session("demo", LADDER) as session:
+        latency_ms = session.offer.latency_s * 1000
+        print(f"   {uri} answered discovery in {latency_ms:.1f} ms (TCP, TLS and gRPC included)")
         for sequence, segment in enumerate(clip):
             began = time.perf_counter()
             result = await session.push(segment, sequence, duration_s=SOURCE.segment_s)
@@ -101,25 +103,26 @@ async def _push() -> list[Pushed]:
     return pushed
 
 
-def _write(pushed: list[Pushed]) -> None:
-    OUT.mkdir(exist_ok=True)
-    for old in (*OUT.glob("*.ts"), *OUT.glob("*.png")):
+def _write(pushed: list[Pushed], out: Path) -> None:
+    out.mkdir(exist_ok=True)
+    for old in (*out.glob("*.ts"), *out.glob("*.png")):
         old.unlink()
-    (OUT / "source.ts").write_bytes(b"".join(entry.source for entry in pushed))
+    (out / "source.ts").write_bytes(b"".join(entry.source for entry in pushed))
     print("   rendition   picture    frames        pixels  bytes    (pixels as claimed: counted by decoding)")
     for index, profile in enumerate(LADDER):
         renditions = [entry.result.renditions[index] for entry in pushed]
         decoded = [rendition.decoded for rendition in renditions if rendition.decoded]
         data = b"".join(rendition.data for rendition in renditions)
-        (OUT / f"{profile.name}.ts").write_bytes(data)
+        (out / f"{profile.name}.ts").write_bytes(data)
         frames, pixels = sum(entry.frames for entry in decoded), sum(entry.pixels for entry in decoded)
         size = f"{decoded[0].width}x{decoded[0].height}"
         print(f"   {profile.name:10}  {size:9} {frames:7} {pixels:13,}  {len(data):,}")
-    _contact_sheet([OUT / "source.ts", *(OUT / f"{profile.name}.ts" for profile in LADDER)])
-    print(f"   {OUT.name}/contact-sheet.png: a picture a second of the source and of each rendition")
+    videos = [out / "source.ts", *(out / f"{profile.name}.ts" for profile in LADDER)]
+    _contact_sheet(videos, out / "contact-sheet.png")
+    print(f"   {out.name}/contact-sheet.png: a picture a second of the source and of each rendition")
 
 
-def _contact_sheet(videos: list[Path]) -> None:
+def _contact_sheet(videos: list[Path], target: Path) -> None:
     """One row a video, one picture a second."""
     width, height, label = 240, 135, 18
     rows = [_pictures(path) for path in videos]
@@ -131,7 +134,7 @@ def _contact_sheet(videos: list[Path]) -> None:
         draw.text((4, top + 3), f"{path.stem}  {size}", fill="black")
         for column, picture in enumerate(pictures):
             sheet.paste(picture.resize((width, height)), (column * width, top + label))
-    sheet.save(OUT / "contact-sheet.png")
+    sheet.save(target)
 
 
 def _pictures(path: Path) -> list[Image.Image]:
@@ -142,4 +145,4 @@ def _pictures(path: Path) -> list[Image.Image]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT))
