@@ -25,17 +25,18 @@ _STALLS_PER_LIMIT = 4
 _WATCH_EVERY_S = 0.1
 _DYING_S = 0.5
 _DIED = "died"
+_LONGEST_REASON = 500  # it may quote a mebibyte of what a worker that was taken over said
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV")
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 class WorkerLost(Exception):
-    """Raised when the worker is dead or had to be killed. `reason` is for people."""
+    """Raised when the worker is dead or had to be killed. `reason` is for people, and kept in events."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        super().__init__(reason[:_LONGEST_REASON])
+        self.reason = reason[:_LONGEST_REASON]
 
 
 class WorkerUnfit(Exception):
