@@ -86,3 +86,19 @@ def test_an_edge_starts_by_itself_once_its_port_is_free(node):
     assert [veto.target for veto in report.status.vetoes] == ["edge.process"]
     assert "port 8935 is in use by pid 9 (livepeer)" in report.status.vetoes[0].reason
     assert freed.exit_code is Exit.OK
+
+
+@pytest.mark.parametrize(("fault", "target"), [("start", "runtime.process"), ("edge", "edge.process")])
+def test_a_restart_asked_for_by_hand_is_tried_whatever_failed_before(node, fault, target):
+    async def story():
+        node.world.faults[fault] = ["die"] * 3
+        operator = node.operator()
+        for _ in range(4):
+            report = await operator.engine.converge()
+            await asyncio.sleep(400)
+        operator.engine.request(target, "T1", by="a person")
+        return report, (await operator.converge_to_the_end())[-1]
+
+    report, asked = run_virtual(story())
+    assert [veto.target for veto in report.status.vetoes] == [target]
+    assert asked.exit_code is Exit.OK

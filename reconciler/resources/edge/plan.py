@@ -89,6 +89,11 @@ def conditions(desired: EdgeDesired, observed: Observation, view: View) -> tuple
     return (view.condition("EdgeServing", status, reason, message),)
 
 
+def _as_asked(desired: EdgeDesired, view: View) -> Json:
+    """With the wish by hand, if there is one: a new wish is tried again, whatever failed before it."""
+    return {"process": process_value(desired), "request": view.requests.get(PROCESS)}
+
+
 def _start(desired: EdgeDesired, seen: EdgeObserved, view: View) -> Operation:
     meant = seen.last_generation == 0 or seen.last_ending == STOPPED
     return Operation(
@@ -99,7 +104,7 @@ def _start(desired: EdgeDesired, seen: EdgeObserved, view: View) -> Operation:
         action=Action.CREATE if meant else Action.RESTART,
         origin=view.origin(PROCESS, process_value(desired)),
         cause=words.why_start(desired, seen),
-        change=Change(after=process_value(desired), shown=words.program(desired)),
+        change=Change(after=_as_asked(desired, view), shown=words.program(desired)),
         lane=KIND,
         impact_note="nothing serves on this port now",
         depends_on=(_CERTIFICATE,) if desired.tls else (),
@@ -127,7 +132,7 @@ def _upgrade(
         action=Action.REPLACE,
         origin=Origin.REQUEST if by_hand else origin,
         cause=Cause("restart asked for by hand" if by_hand else "what only a start can set has changed"),
-        change=Change(before=current.program, after=process_value(desired), shown=words.program(desired)),
+        change=Change(before=current.program, after=_as_asked(desired, view), shown=words.program(desired)),
         lane=KIND,
         impact=Impact.REPLACE,
         impact_note=words.handed_over(desired),

@@ -122,6 +122,7 @@ class _Decision:
         ended = ended_words(dead, crashed=self.seen.crashed) if dead else None
         wanted = wanted_process(self.desired)
         limit = self.desired.start_limit_s
+        request = self.view.requests.get(PROCESS, "")
         return Operation(
             id=START,
             kind=KIND,
@@ -130,10 +131,10 @@ class _Decision:
             action=Action.RESTART if self.seen.crashed else Action.CREATE,
             origin=self._origin(fault),
             cause=Cause(fault.reason if fault else ended or "declared, and none is running"),
-            # Without a generation: however many starts fail, it stays the same difference.
+            # Without a generation: however many starts fail, it stays the same difference. A new wish is not.
             change=Change(
                 before=fault.reason if fault else None,
-                after=wanted,
+                after={"process": wanted, "request": request or None},
                 shown=generation_words(self.next_generation, replaced, dead if self.seen.crashed else None),
             ),
             lane=LANE,
@@ -144,7 +145,7 @@ class _Decision:
                 "alive": [process.generation for process in self.seen.alive],
                 "failing": replaced.generation if replaced and fault and fault.moved else None,
             },
-            arguments={"generation": self.next_generation, "request": self.view.requests.get(PROCESS, "")},
+            arguments={"generation": self.next_generation, "request": request},
             notes=(
                 ("program", str(self.desired.program)),
                 ("video", size_words(self.desired.wish, self.seen.surroundings)),
