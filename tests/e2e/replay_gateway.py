@@ -29,6 +29,7 @@ class Replay:
     port: int
     tokens: dict[str, pb.AuthToken] = field(default_factory=dict)
     connections: dict[str, H1 | H2] = field(default_factory=dict)
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     @asynccontextmanager
@@ -66,16 +67,19 @@ class Replay:
         return answer
 
     async def _h2(self, recorded: Recorded) -> H2:
-        found = self.connections.get(recorded.connection)
-        if found is None:
-            found = self.connections[recorded.connection] = await H2.open(self.port, is_call=recorded.is_call)
+        async with self.opening:
+            found = self.connections.get(recorded.connection)
+            if found is None:
+                found = await H2.open(self.port, is_call=recorded.is_call)
+                self.connections[recorded.connection] = found
         assert isinstance(found, H2)
         return found
 
     async def _h1(self, recorded: Recorded) -> H1:
-        found = self.connections.get(recorded.connection)
-        if found is None:
-            found = self.connections[recorded.connection] = await H1.open(self.port)
+        async with self.opening:
+            found = self.connections.get(recorded.connection)
+            if found is None:
+                found = self.connections[recorded.connection] = await H1.open(self.port)
         assert isinstance(found, H1)
         return found
 
