@@ -79,13 +79,12 @@ def select(plan: Plan, only: frozenset[str] | None) -> Plan:
     """The part of a plan that concerns these kinds. What depends on the rest waits for it."""
     if only is None:
         return plan
-    held = {step.operation.id for step in plan.steps if step.operation.kind not in only}
+    held = {step.operation.id: Standing.WAITING for step in plan.steps if step.operation.kind not in only}
     steps: list[Step] = []
     for step in plan.steps:
         if step.operation.kind in only:
             steps.append(_after_dependencies(step, held))
-            if steps[-1].standing is not Standing.READY:
-                held.add(step.operation.id)
+            _hold(steps[-1], held)
     return replace(plan, steps=tuple(steps))
 
 
@@ -163,7 +162,7 @@ def _settle(
 ) -> tuple[Step, ...]:
     """Give each operation its standing. Held-up ones hold up what depends on them."""
     owners = guards.memory.owners
-    held: set[OperationId] = set()
+    held: dict[OperationId, Standing] = {}
     planned = {operation.id for operation in operations}
     steps = []
     for operation in operations:
@@ -172,8 +171,7 @@ def _settle(
             owned_by = [_owner(name, owners, needs) for name in operation.depends_on if name not in planned]
             step = _not_blind(step, (*needs.get(operation.kind, ()), *owned_by), blind)
         step = _after_dependencies(step, held)
-        if step.standing is not Standing.READY:
-            held.add(operation.id)
+        _hold(step, held)
         steps.append(step)
     return tuple(steps)
 
@@ -194,12 +192,22 @@ def _owner(operation_id: str, owners: Mapping[TargetId, str], kinds: Iterable[st
     return known or max(named, key=len, default="")
 
 
-def _after_dependencies(step: Step, held: set[OperationId]) -> Step:
+def _hold(step: Step, held: dict[OperationId, Standing]) -> None:
+    """Note what holds up others, and whether time or an approval alone will lift it (waiting) or not."""
+    if step.standing is Standing.READY:
+        return
+    passes = step.standing is Standing.WAITING or step.operation.needs_approval
+    held[step.operation.id] = Standing.WAITING if passes else Standing.BLOCKED
+
+
+def _after_dependencies(step: Step, held: Mapping[OperationId, Standing]) -> Step:
+    """What stands after something that will not be done will not be done either."""
     if step.standing is not Standing.READY:
         return step
-    for name in step.operation.depends_on:
-        if name in held:
-            return Step(step.operation, Standing.WAITING, f"waits for {name}")
+    before = {held[name]: name for name in reversed(step.operation.depends_on) if name in held}
+    for standing in (Standing.BLOCKED, Standing.WAITING):
+        if standing in before:
+            return Step(step.operation, standing, f"waits for {before[standing]}")
     return step
 
 

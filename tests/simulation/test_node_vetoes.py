@@ -32,8 +32,12 @@ def test_a_runtime_that_cannot_start_is_given_up_after_three_tries_until_forced(
     (veto,) = report.status.vetoes
     assert veto.target == "runtime.process"
     assert "failed 3 times" in veto.reason
-    stalled = {condition.type: condition for condition in report.conditions}["Stalled"]
-    assert (stalled.reason, "runtime.process" in stalled.message) == ("Vetoed", True)
+    conditions = {condition.type: condition for condition in report.conditions}
+    assert conditions["Stalled"].reason == "Vetoed"
+    assert "runtime.process" in conditions["Stalled"].message
+    assert "Reconciling" not in conditions, "what stands after it does not move either"
+    standings = {step.operation.id: step.standing for step in report.remaining.steps}
+    assert standings["runtime.route"] is Standing.BLOCKED
     assert unforced.exit_code is Exit.BLOCKED
     assert forced.exit_code is Exit.OK
     assert not forced.status.vetoes
