@@ -106,7 +106,7 @@ class HttpDoor:
         self._connections.add(task)
         try:
             await _serve(self._handler, reader, writer)
-        except (TimeoutError, ConnectionError, h11.ProtocolError, asyncio.CancelledError):
+        except (TimeoutError, ConnectionError, h11.ProtocolError, ValueError, asyncio.CancelledError):
             pass  # the peer is gone, slow or wrong, or the door closes: there is nobody to tell
         finally:
             await _hang_up(writer)

@@ -73,6 +73,13 @@ async def test_what_is_wrong_gets_its_status(door, request_bytes, status):
     assert (await exchange(door, request_bytes))[0] == status
 
 
+@pytest.mark.parametrize("target", [b"http://[", b"/?" + b"a=b&" * 30])
+async def test_a_target_that_cannot_be_read_is_dropped(door, target, caplog):
+    assert (await exchange(door, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"))[0] == 0
+    assert (await exchange(door, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"))[0] == 200
+    assert not caplog.records
+
+
 async def test_a_request_that_never_ends_is_dropped(door, monkeypatch):
     monkeypatch.setattr(http_module, "READ_TIMEOUT_S", 0.1)
     assert (await exchange(door, b"GET / HTTP/1.1\r\nHost: x\r\n"))[0] == 0
