@@ -20,7 +20,6 @@ _VOLATILE = {"date", "connection"}
 _SEMVER = re.compile(r"^(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?$")
 _VIDEO = (1 << 27) - 1
 """Capabilities of video; the reference claims AI ones above for models that it does not have."""
-_PROMISED_ONLY = 1 << 17 | 1 << 18  # VP8 and VP9 input
 
 
 def differences(recorded: Recorded, ours: Answer) -> list[str]:
@@ -63,7 +62,7 @@ def info(ours: pb.OrchestratorInfo, theirs: pb.OrchestratorInfo) -> Iterator[str
     )
     yield from _unequal("address", ours.address, theirs.address)
     have, want = ours.capabilities, theirs.capabilities
-    missing = want.bitstring[0] & _VIDEO & ~have.bitstring[0] & ~_PROMISED_ONLY
+    missing = want.bitstring[0] & _VIDEO & ~have.bitstring[0]
     yield from _unequal("missing capabilities", f"{missing:b}", "0")
     listed = {bit for bit in range(64 * len(have.bitstring)) if have.bitstring[bit // 64] >> bit % 64 & 1}
     yield from _unequal("capacities", dict(have.capacities), dict.fromkeys(listed, 1))
