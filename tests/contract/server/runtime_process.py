@@ -11,9 +11,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from livepeer.wire import lp_rpc_pb2 as pb
@@ -229,3 +231,20 @@ def running(spec, wait=True):
                 runtime.stop()
             elif not runtime.process.stderr.closed:
                 runtime.process.stderr.close()
+
+
+def still_serves(runtime):
+    return result_of(runtime.segment(make_order(runtime.token(), CLIP), CLIP)).error == ""
+
+
+@contextmanager
+def serving(handler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

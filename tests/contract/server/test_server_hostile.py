@@ -9,14 +9,13 @@ import random
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from runtime_process import CLIP, make_order, make_spec, result_of, running
+from runtime_process import CLIP, make_order, make_spec, result_of, running, serving, still_serves
 from test_server_sessions import HEAVY, wait_for
 
-from livepeer.wire import lp_rpc_pb2 as pb
 from livepeer.wire.signing import keccak256
 
 URI = "application/vnd+livepeer.uri"
@@ -33,10 +32,6 @@ def runtime(tmp_path_factory):
 
 def refusals(runtime):
     return {r["reason"]: r["count"] for r in runtime.status()["refusals"]}
-
-
-def still_serves(runtime):
-    return result_of(runtime.segment(make_order(runtime.token(), CLIP), CLIP)).error == ""
 
 
 def raw(runtime, order, rest, *headers):
@@ -203,19 +198,6 @@ def test_a_segment_may_be_fetched_from_the_node_itself(tmp_path, path, expected)
                 assert [s.pixels for s in result_of(answer).data.segments] == [432_000]
 
 
-@contextlib.contextmanager
-def serving(handler):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_a_dead_worker_costs_no_segment(tmp_path):
     with running(make_spec(tmp_path, workers=2)) as runtime, ThreadPoolExecutor(1) as threads:
         token = runtime.token()
@@ -225,106 +207,6 @@ def test_a_dead_worker_costs_no_segment(tmp_path):
         os.kill(busy["pid"], 9)
         assert result_of(answer.result()).error == ""
         wait_for(lambda: sum(w["restarts"] for w in runtime.status()["workers"].values()) == 1)
-
-
-class Store(BaseHTTPRequestHandler):
-    """An object store that takes forms. Its answer is the server's `reply`."""
-
-    def do_POST(self):
-        self.server.forms.append((self.headers, self.rfile.read(int(self.headers["content-length"]))))
-        status, body = self.server.reply
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        return
-
-
-@pytest.fixture
-def store():
-    with serving(Store) as server:
-        server.forms, server.reply = [], (204, b"")
-        yield server
-
-
-def with_storage(order, store, kind=pb.OSInfo.S3):
-    info = order.storage.add(storageType=kind).s3info
-    info.host = f"http://127.0.0.1:{store.server_port}/bucket"
-    info.key, info.policy, info.signature = "prefix/session", "POLICY", "SIGNATURE"
-    info.credential, info.xAmzDate = "KEY/20260101/r/s3/aws4_request", "20260101T000000Z"
-    return order
-
-
-def test_renditions_go_to_the_gateways_store_by_its_policy(runtime, store):
-    order = with_storage(make_order(runtime.token(), CLIP, sequence=7), store)
-    result = result_of(runtime.segment(order, CLIP))
-    assert result.error == ""
-    host = f"http://127.0.0.1:{store.server_port}/bucket"
-    assert [s.url for s in result.data.segments] == [f"{host}/prefix/session/small/7.ts"]
-    assert [s.pixels for s in result.data.segments] == [432_000]
-    headers, body = store.forms[0]
-    boundary = headers["content-type"].partition("boundary=")[2].encode()
-    parts = [part.strip(b"\r\n").partition(b"\r\n\r\n") for part in body.split(b"--" + boundary)[1:-1]]
-    fields = [(head.partition(b'name="')[2].partition(b'"')[0].decode(), value) for head, _, value in parts]
-    assert [name for name, _ in fields] == [
-        *("acl", "Content-Type", "key", "policy", "x-amz-algorithm", "x-amz-credential"),
-        *("x-amz-date", "x-amz-signature", "file"),
-    ]
-    values = dict(fields)
-    assert values["key"] == b"prefix/session/small/${filename}"
-    assert values["Content-Type"] == b"video/mp2t"
-    assert values["acl"] == b"public-read"
-    assert b'filename="7.ts"' in parts[-1][0]
-    assert len(values["file"]) % 188 == 0
-
-
-def test_google_gets_its_own_fields(runtime, store):
-    order = with_storage(make_order(runtime.token(), CLIP), store, pb.OSInfo.GOOGLE)
-    assert result_of(runtime.segment(order, CLIP)).error == ""
-    body = store.forms[0][1]
-    assert b'name="GoogleAccessId"' in body
-    assert b'name="signature"' in body
-    assert b"x-amz" not in body
-
-
-@pytest.mark.parametrize("reply", [(200, b"<Error>AccessDenied</Error>"), (403, b""), (302, b"")])
-def test_a_failed_upload_is_a_failure_that_costs_nothing(runtime, store, reply):
-    store.reply = reply
-    order = with_storage(make_order(runtime.token(), CLIP), store)
-    result = result_of(runtime.segment(order, CLIP))
-    assert result.error
-    assert not result.data.segments
-    assert still_serves(runtime)
-
-
-def test_a_store_that_is_not_there_is_a_failure(runtime, store):
-    order = with_storage(make_order(runtime.token(), CLIP), store)
-    order.storage[0].s3info.host = "http://127.0.0.1:1/bucket"
-    assert "object store" in result_of(runtime.segment(order, CLIP)).error
-
-
-def test_storage_of_our_own_kind_means_our_store(runtime):
-    order = make_order(runtime.token(), CLIP)
-    order.storage.add(storageType=pb.OSInfo.DIRECT)
-    assert "/stream/" in result_of(runtime.segment(order, CLIP)).data.segments[0].url
-
-
-def test_a_full_store_is_reported_and_serving_goes_on(tmp_path):
-    with running(make_spec(tmp_path)) as runtime:
-        token = runtime.token()
-        assert result_of(runtime.segment(make_order(token, CLIP), CLIP)).error == ""
-        directory = tmp_path / "renditions" / "sessions" / token.session_id / "dsmall"
-        for file in directory.iterdir():
-            file.unlink()
-        directory.rmdir()
-        directory.write_text("in the way, as a full disk would be")
-        result = result_of(runtime.segment(make_order(token, CLIP, sequence=1), CLIP))
-        assert result.error.startswith("cannot keep small/1.ts")
-        assert not result.data.segments
-        directory.unlink()
-        assert result_of(runtime.segment(make_order(token, CLIP, sequence=2), CLIP)).error == ""
 
 
 def test_hashes_are_of_the_bytes_and_not_of_the_uri(runtime):
