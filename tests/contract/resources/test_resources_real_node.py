@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import time
@@ -12,11 +11,11 @@ from random import Random
 import pytest
 import pytest_asyncio
 
-from reconciler.children import end_child, observe_children
 from reconciler.core.clock import SystemClock
 from reconciler.core.engine import Engine
 from reconciler.core.journal_memory import MemoryJournal
 from reconciler.layout import Layout
+from reconciler.operator.stopping import Stopping
 from reconciler.registry import build_node
 from reconciler.serving.control import HttpRuntimeControl
 from reconciler.serving.instances import look_at_instances
@@ -77,10 +76,7 @@ class RealNode:
 async def node(tmp_path):
     made = RealNode(tmp_path)
     yield made
-    await asyncio.gather(
-        *(end_child(made.layout, child, grace_s=10) for child in observe_children(made.layout) if child.alive)
-    )
-    shutil.rmtree(made.layout.renditions, ignore_errors=True)
+    await Stopping(layout=made.layout, clock=SystemClock(), tell=lambda _text: None, drain_s=0).run()
 
 
 async def _until_dead(layout, generation):
