@@ -19,6 +19,8 @@ import pytest
 from harness import RECONCILE, Node, free_ports, truth
 from jsonschema import Draft202012Validator
 
+from reconciler.layout import Layout
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
@@ -265,8 +267,10 @@ def test_an_operator_without_its_data_directory_ends(tmp_path: Path) -> None:
     node.declare(service="null")
     node.run()
     assert node.operator is not None
+    renditions = Layout(data=node.data, weights=node.folder).renditions
     shutil.rmtree(node.data)
     assert node.operator.wait(30) == 1
+    shutil.rmtree(renditions)
     assert "operator.lost" in node.log()
 
 
