@@ -161,9 +161,9 @@ def _of_the_state(measured: Measured) -> Iterator[Metric]:
     )
     yield _gauges(
         "observed_age_seconds",
-        "Age of the latest observation.",
+        "Age of the latest observation; of what was never seen, age of the declared state.",
         {"source": measured.kinds},
-        {(kind,): _age(at, now) for kind, at in figures.observed_at.items()},
+        {(kind,): _age(figures.observed_at.get(kind, figures.declared_at), now) for kind in measured.kinds},
     )
 
 

@@ -105,6 +105,7 @@ def test_metrics_show_the_loops_figures():
         "queue_depth{}": 5,
         "unfinished_seconds{}": 7,
         'observed_age_seconds{"source": "edge"}': 3,
+        'observed_age_seconds{"source": "runtime"}': 60,  # never seen: as old as what it is to be
         'drift_seconds{"unit": "edge"}': 30,
         "last_success_timestamp_seconds{}": NOW - 1,
         "source_age_seconds{}": 60,
