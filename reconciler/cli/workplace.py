@@ -65,7 +65,10 @@ def locate(arguments: argparse.Namespace) -> Layout:
     try:
         return layout_of(load(files))
     except ConfigError as error:
-        data = _declared_data(files) or files[0].absolute().parent / ".orchestrator"
+        usual = files[0].absolute().parent / ".orchestrator"
+        data = _declared_data(files) or usual
+        if data == usual and not usual.exists():
+            raise  # nothing ever ran there, or it cannot be read where: no guess
         say(f"note: {error} (`reconcile validate` lists them); looking at the node in {data}")
         return Layout(data=data, weights=data / "weights")
 

@@ -85,3 +85,12 @@ def test_a_warning_about_the_declaration_is_in_the_plan(
     assert finding["severity"] == "warning"
     assert finding["range"] == {"file": "orchestrator.yaml", "line": 4, "column": 18}
     assert not (folder / ".orchestrator").exists()
+
+
+def test_a_file_that_cannot_be_read_at_all_is_no_reason_to_look_elsewhere(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    declare(folder, "paths: {data: elsewhere}\nbad: [")
+    (folder / "elsewhere").mkdir()
+    assert main(["stop"]) == 78
+    assert "orchestrator.yaml:" in capsys.readouterr().err
