@@ -133,6 +133,10 @@ class Stopping:
 
 
 def forget_serving(journal: Journal) -> None:
-    """After a stop: what is missing was ended on purpose, so it is no drift, and no condition goes on."""
+    """After a stop: what is missing was ended on purpose, so it is no drift, and no condition goes on.
+
+    Nor does a veto: who starts the node again wants everything tried.
+    """
     journal.forget_applied()
+    journal.forget_failures()
     journal.remember_conditions(())

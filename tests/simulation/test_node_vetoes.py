@@ -9,6 +9,7 @@ import pytest
 from reconciler.core.clock import run_virtual
 from reconciler.core.exitcodes import Exit
 from reconciler.core.values import Standing
+from reconciler.operator.stopping import forget_serving
 from reconciler.resources.edge.state import PortHolder
 
 
@@ -90,6 +91,20 @@ def test_an_edge_starts_by_itself_once_its_port_is_free(node):
     assert [veto.target for veto in report.status.vetoes] == ["edge.process"]
     assert "port 8935 is in use by pid 9 (livepeer)" in report.status.vetoes[0].reason
     assert freed.exit_code is Exit.OK
+
+
+def test_a_node_that_was_stopped_is_tried_afresh(node):
+    async def story():
+        node.world.faults["start"] = ["die"] * 3
+        for _ in range(4):
+            report = await node.operator().engine.converge()
+            await asyncio.sleep(400)
+        forget_serving(node.journal)
+        return report, (await node.operator().converge_to_the_end())[-1]
+
+    report, started = run_virtual(story())
+    assert [veto.target for veto in report.status.vetoes] == ["runtime.process"]
+    assert started.exit_code is Exit.OK
 
 
 @pytest.mark.parametrize(("fault", "target"), [("start", "runtime.process"), ("edge", "edge.process")])
