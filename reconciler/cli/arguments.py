@@ -49,5 +49,5 @@ def add_detailed_exitcode(parser: argparse.ArgumentParser) -> None:
 
 def add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--force", action="store_true", help="forgive earlier failures: try again what was given up"
+        "--force", action="store_true", help="forgive earlier failures: try again now what was given up"
     )

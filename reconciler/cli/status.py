@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from reconciler.report.status import OperatorProcess
 
 DESCRIPTION = """\
-Shows conditions, processes, what differs, what waits and until when, what is
-not tried again and why, who suspended it. Never locks. With a running operator
+Shows conditions, processes, what differs, what waits and until when, what was
+given up and why, who suspended it. Never locks. With a running operator
 it works even while the files have errors.
 """
 

@@ -18,7 +18,7 @@ from reconciler.core.clock import Clock
 from reconciler.core.errors import JournalError
 from reconciler.core.events import TOLD, condition_fields, outcome_fields
 from reconciler.core.executor import Executor, Progress, Silent
-from reconciler.core.guards import is_vetoed, veto_reason
+from reconciler.core.guards import veto_ends_at, veto_reason
 from reconciler.core.journal import Journal
 from reconciler.core.memory import Memory, Run, Suspension
 from reconciler.core.node import Desired, Node
@@ -241,10 +241,12 @@ class Engine:
             outcome, self._journal.memory(), revision=desired.revision, random=self._random
         )
         self._journal.remember_failure(failure)
-        fields = outcome_fields(outcome) | {"failures": failure.count, "next_try_at": failure.not_before}
+        until = veto_ends_at(failure, desired.policy)
+        next_try_at = failure.not_before if until is None else until
+        fields = outcome_fields(outcome) | {"failures": failure.count, "next_try_at": next_try_at}
         self.emit("operation.failed", fields)
-        if is_vetoed(failure, desired.policy):
-            self.emit("operation.vetoed", {**outcome_fields(outcome), "reason": veto_reason(failure)})
+        if until is not None:
+            self.emit("operation.vetoed", {**outcome_fields(outcome), "reason": veto_reason(failure, until)})
 
     def _remember(self, after: Survey, outcomes: Iterable[Outcome]) -> tuple[Condition, ...]:
         """Write what the world shows now."""

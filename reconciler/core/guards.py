@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from reconciler.core.memory import Failure, Intent, Memory
 from reconciler.core.node import Policy
@@ -68,9 +69,12 @@ class Guards:
         if operation.target not in self.failing:  # spares most operations the fingerprint
             return None
         failure = self.memory.failures.get(operation.fingerprint)
-        if failure is not None and failure.revision == self.revision and is_vetoed(failure, self.policy):
-            return Step(operation, Standing.VETOED, veto_reason(failure))
-        return None
+        if failure is None or failure.revision != self.revision:
+            return None
+        until = veto_ends_at(failure, self.policy)
+        if until is None or until <= self.now:
+            return None
+        return Step(operation, Standing.VETOED, veto_reason(failure, until), until)
 
     def _held_by_time(self, operation: Operation) -> Step | None:
         if operation.not_before is not None and operation.not_before > self.now:
@@ -87,13 +91,21 @@ class Guards:
         return Step(operation, Standing.WAITING, reason, repair.not_before)
 
 
-def is_vetoed(failure: Failure, policy: Policy) -> bool:
-    return failure.final or failure.count >= policy.veto_after
+def veto_ends_at(failure: Failure, policy: Policy) -> float | None:
+    """When a vetoed difference is tried again; nothing where it is not vetoed.
+
+    It counts from the newest failure, so one more failure is one more veto. It holds this difference only:
+    another one of the same target waits no longer than `not_before`.
+    """
+    if not failure.final and failure.count < policy.veto_after:
+        return None
+    return max(failure.last_at + policy.veto_s, failure.not_before)
 
 
-def veto_reason(failure: Failure) -> str:
-    times = "once, for good" if failure.final else f"{failure.count} times"
+def veto_reason(failure: Failure, until: float) -> str:
+    tries = "1 try" if failure.count == 1 else f"{failure.count} tries"
+    clock = datetime.fromtimestamp(until, UTC).strftime("%H:%M UTC")
     return (
-        f"failed {times}: {failure.detail or 'no reason given'}; "
-        "not tried again until it or the declared state changes, or with --force"
+        f"given up after {tries}: {failure.detail or 'no reason given'}; "
+        f"tried again at {clock}, or now with `reconcile --force`"
     )

@@ -30,7 +30,7 @@ class Failure:
     """How often one difference (by fingerprint) failed to be made away with, under one declared state.
 
     `in_a_row` counts the target's failures, whatever the difference was. `not_before` is the moment of the
-    next try; `final` says that trying again cannot help.
+    next try; `final` says that trying again will not help until something changes: one is enough for a veto.
     """
 
     fingerprint: str

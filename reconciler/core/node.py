@@ -19,12 +19,15 @@ class Policy:
     """What may be done without asking.
 
     `protect` holds actions as `<kind>.<verb>` (`stake.decrease`); it never blocks creating. `report_drift`
-    names kinds whose drift is shown and not healed. `veto_after` failures of one difference stop trying it.
+    names kinds whose drift is shown and not healed. `veto_after` failures of one difference veto it: with
+    the pauses between them they span about a minute, so that a short outage costs no veto. A vetoed one is
+    tried again every `veto_s`, so that a long outage needs nobody.
     """
 
     protect: frozenset[str] = frozenset()
     report_drift: frozenset[str] = frozenset()
-    veto_after: int = 3
+    veto_after: int = 7
+    veto_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

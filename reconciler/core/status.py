@@ -35,6 +35,7 @@ class Veto:
     target: TargetId
     fingerprint: str
     reason: str
+    next_try_at: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,7 +112,12 @@ def status_of(survey: Survey, runs: tuple[Run, ...]) -> Status:
         suspended=suspension,
         unresolved=memory.open_intents,
         vetoes=tuple(
-            Veto(target=step.operation.target, fingerprint=step.operation.fingerprint, reason=step.reason)
+            Veto(
+                target=step.operation.target,
+                fingerprint=step.operation.fingerprint,
+                reason=step.reason,
+                next_try_at=step.until,
+            )
             for step in plan.steps
             if step.standing is Standing.VETOED
         ),

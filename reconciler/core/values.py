@@ -201,7 +201,7 @@ class Standing(StrEnum):
 
     READY = "ready"
     BLOCKED = "blocked"  # by protection, policy, missing approval, cost limit
-    VETOED = "vetoed"  # the same difference failed too often
+    VETOED = "vetoed"  # the same difference failed too often; tried again seldom
     WAITING = "waiting"  # for its window or its backoff
 
 

@@ -205,7 +205,7 @@ def render_reversible(operation: Operation) -> str:
 
 def _render_standing(step: Step, now: float, palette: Palette) -> str:
     text = step.reason
-    if step.until is not None:
+    if step.until is not None and step.standing is not Standing.VETOED:  # its reason says until when
         text += f"{'; ' if text else ''}again in {render_duration(step.until - now)}"
     role = "caution" if step.standing is Standing.WAITING else "bad"
     return _labelled(step.standing.value, palette.paint(role, text))

@@ -42,7 +42,12 @@ def status_json(status: NodeStatus) -> dict[str, Json]:
         "pending_transactions": [],
         "unresolved": [_intent_json(intent) for intent in core.unresolved],
         "vetoes": [
-            {"fingerprint": veto.fingerprint, "target": veto.target, "reason": veto.reason}
+            {
+                "fingerprint": veto.fingerprint,
+                "target": veto.target,
+                "next_try_at": _moment(veto.next_try_at),
+                "reason": veto.reason,
+            }
             for veto in core.vetoes
         ],
         "retries": [

@@ -35,7 +35,7 @@ def render_status(status: NodeStatus, *, palette: Palette = PLAIN) -> str:
         _titled(
             "Could not observe", [f"  ? {each.kind}  {each.reason}" for each in core.unobserved], palette
         ),
-        _titled("Not tried again", _render_vetoes(status, palette), palette),
+        _titled("Given up", _render_vetoes(status, palette), palette),
         _titled("Outcome unknown", _render_unresolved(status), palette),
         _titled("Tried again later", _render_retries(status), palette),
         _titled("Refused work", render_refusals(status.refusals, now), palette),

@@ -105,8 +105,11 @@ def test_suspended_nothing_is_ready_until_the_suspension_ends(wanted, there, now
 
 
 @QUICK
-@given(wishes(), worlds, st.integers(1, 5), st.booleans(), st.booleans())
-def test_a_veto_holds_for_this_difference_under_this_declared_state_only(wanted, there, count, final, same):
+@given(wishes(), worlds, st.integers(1, 9), st.tuples(st.booleans(), st.booleans()), st.floats(10, 2000))
+def test_a_veto_holds_this_difference_under_this_declared_state_for_its_time(
+    wanted, there, count, final_same, now
+):
+    final, same = final_same
     desired = desired_of(wanted)
     plan = make_plan(desired, observed(there), Memory(), now=10.0)
     failures = {
@@ -125,10 +128,12 @@ def test_a_veto_holds_for_this_difference_under_this_declared_state_only(wanted,
         )
         for operation in plan.operations[:1]
     }
-    again = make_plan(desired, observed(there), Memory(failures=failures), now=10.0)
+    again = make_plan(desired, observed(there), Memory(failures=failures), now=now)
+    given_up = same and (final or count >= Policy().veto_after) and now < 2.0 + Policy().veto_s
     for step in again.steps:
-        if step.operation.fingerprint in failures and same and (final or count >= 3):
+        if step.operation.fingerprint in failures and given_up:
             assert step.standing is Standing.VETOED
+            assert step.until == 2.0 + Policy().veto_s
         else:
             assert step.standing is Standing.READY or step.reason.startswith("waits for")
 

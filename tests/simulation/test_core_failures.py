@@ -61,13 +61,13 @@ def test_retry_after_of_the_other_side_beats_the_backoff():
     assert run_virtual(story()) == pytest.approx(120.0)
 
 
-def test_the_same_difference_is_vetoed_after_three_failures_until_the_file_changes():
+def test_the_same_difference_is_vetoed_after_seven_failures_until_the_file_changes():
     async def story():
-        world, journal = World(faults={"a.x": ["fail"] * 4}), MemoryJournal()
+        world, journal = World(faults={"a.x": ["fail"] * 8}), MemoryJournal()
         engine = synthetic_engine(world, synthetic_kind("a", Wanted({"x": 1})), journal=journal)
-        for _ in range(6):
+        for _ in range(10):
             report = await engine.converge()
-            await asyncio.sleep(1000)
+            await asyncio.sleep(70)
         left_over = list(world.faults["a.x"])
         vetoed = report
         other = synthetic_engine(world, synthetic_kind("a", Wanted({"x": 2})), journal=journal)
@@ -75,7 +75,7 @@ def test_the_same_difference_is_vetoed_after_three_failures_until_the_file_chang
         return left_over, vetoed, await other.converge(), journal
 
     left_over, vetoed, other, journal = run_virtual(story())
-    assert left_over == ["fail"], "only three tries"
+    assert left_over == ["fail"], "only seven tries"
     assert vetoed.remaining.steps[0].standing is Standing.VETOED
     assert vetoed.exit_code is Exit.BLOCKED
     assert vetoed.status.vetoes[0].target == "a.x"

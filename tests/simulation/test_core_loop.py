@@ -101,7 +101,7 @@ def test_waiting_for_an_act_elsewhere_does_not_spin():
     assert len(stage.reports) < 30
 
 
-def test_a_failing_difference_is_tried_three_times_and_then_left_alone():
+def test_a_failing_difference_is_tried_for_a_minute_and_then_seldom():
     async def story():
         world = World(faults={"a.x": ["fail"] * 100})
         async with Stage({"a": Wanted({"x": 1})}, world).running() as stage:
@@ -109,11 +109,32 @@ def test_a_failing_difference_is_tried_three_times_and_then_left_alone():
             return stage
 
     stage = run_virtual(story())
-    assert len(stage.world.faults["a.x"]) == 97
-    assert stage.names.count("operation.failed") == 3
-    assert stage.names.count("operation.vetoed") == 1
-    assert stage.loop.figures.vetoed_total == 1
-    assert stage.loop.figures.actuations["a", "failed"] == 3
+    tried_at = [event.at for event in stage.engine.journal.events() if event.name == "operation.failed"]
+    pauses = [later - earlier for earlier, later in pairwise(tried_at)]
+    assert len(tried_at) == 100 - len(stage.world.faults["a.x"]) == 7 + 3
+    assert 50 < sum(pauses[:6]) < 90, "the first seven span about a minute"
+    assert all(900 <= pause < 960 for pause in pauses[6:]), "then one in a quarter of an hour"
+    assert stage.names.count("operation.vetoed") == 1 + 3, "each failure after that is one more veto"
+    assert stage.loop.figures.actuations["a", "failed"] == 10
+
+
+def test_what_was_given_up_heals_by_itself_after_the_outage():
+    async def story():
+        world = World(faults={"a.x": ["fail"] * 100})
+        async with Stage({"a": Wanted({"x": 1})}, world).running() as stage:
+            await asyncio.sleep(300)
+            given_up = stage.loop.latest
+            world.faults.clear()
+            await asyncio.sleep(850)
+            return given_up, stage.loop.latest
+
+    given_up, healed = run_virtual(story())
+    (veto,) = given_up.status.vetoes
+    assert given_up.exit_code is Exit.BLOCKED
+    assert given_up.status.next_try_at == veto.next_try_at > given_up.status.at
+    assert healed.exit_code is Exit.OK
+    assert not healed.status.vetoes
+    assert not healed.after.memory.failures
 
 
 def test_a_broken_run_is_contained_recorded_and_tried_again():

@@ -1,4 +1,4 @@
-"""Children that cannot start: tried a few times, then given up and said so, until something is different."""
+"""Children that cannot start: tried for a minute, then given up and said so, and tried again seldom."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from reconciler.resources.edge.state import PortHolder
 
 
 @pytest.mark.parametrize("fault", ["die", "fail"])
-def test_a_runtime_that_cannot_start_is_given_up_after_three_tries_until_forced(node, fault):
+def test_a_runtime_that_cannot_start_is_given_up_after_seven_tries_until_forced(node, fault):
     async def story():
         node.world.faults["start"] = [fault] * 20
         operator = node.operator()
-        for _ in range(8):
+        for _ in range(10):
             report = await operator.engine.converge()
-            await asyncio.sleep(400)
+            await asyncio.sleep(72)
         tries = 20 - len(node.world.faults["start"])
         node.world.faults.clear()
         unforced = await operator.engine.converge()
@@ -29,10 +29,10 @@ def test_a_runtime_that_cannot_start_is_given_up_after_three_tries_until_forced(
         return tries, report, unforced, forced
 
     tries, report, unforced, forced = run_virtual(story())
-    assert tries == 3
+    assert tries == 7
     (veto,) = report.status.vetoes
     assert veto.target == "runtime.process"
-    assert "failed 3 times" in veto.reason
+    assert "given up after 7 tries" in veto.reason
     conditions = {condition.type: condition for condition in report.conditions}
     assert conditions["Stalled"].reason == "Vetoed"
     assert "runtime.process" in conditions["Stalled"].message
@@ -52,28 +52,50 @@ def test_a_killed_runtime_whose_successors_cannot_start_is_given_up_too(node):
         operator = node.operator()
         running = asyncio.ensure_future(operator.loop.run())
         operator.loop.mark("runtime", "child ended")
-        await asyncio.sleep(3000)
+        await asyncio.sleep(800)
         operator.loop.stop()
         await running
         return 20 - len(node.world.faults["start"]), operator.loop.latest
 
     tries, latest = run_virtual(story())
-    assert tries == 3
+    assert tries == 7
     standings = {step.operation.id: step.standing for step in latest.remaining.steps}
     assert standings["runtime.process:start"] is Standing.VETOED
 
 
-def test_an_edge_that_cannot_start_is_given_up_after_three_tries(node):
+def test_a_killed_runtime_comes_back_by_itself_after_an_outage_of_minutes(node):
+    async def story():
+        await node.come_up()
+        node.world.kill_runtime()
+        node.world.faults["start"] = ["fail"] * 100
+        operator = node.operator()
+        running = asyncio.ensure_future(operator.loop.run())
+        operator.loop.mark("runtime", "child ended")
+        await asyncio.sleep(600)
+        given_up = operator.loop.latest
+        node.world.faults.clear()
+        await asyncio.sleep(600)
+        operator.loop.stop()
+        await running
+        return given_up, operator.loop.latest
+
+    given_up, latest = run_virtual(story())
+    assert [veto.target for veto in given_up.status.vetoes] == ["runtime.process"]
+    assert latest.remaining.is_empty
+    assert latest.status.vetoes == ()
+
+
+def test_an_edge_that_cannot_start_is_given_up_after_seven_tries(node):
     async def story():
         node.world.faults["edge"] = ["die"] * 20
         operator = node.operator()
-        for _ in range(8):
+        for _ in range(10):
             report = await operator.engine.converge()
-            await asyncio.sleep(400)
+            await asyncio.sleep(72)
         return 20 - len(node.world.faults["edge"]), report
 
     tries, report = run_virtual(story())
-    assert tries == 3
+    assert tries == 7
     assert [veto.target for veto in report.status.vetoes] == ["edge.process"]
 
 
@@ -95,10 +117,10 @@ def test_an_edge_starts_by_itself_once_its_port_is_free(node):
 
 def test_a_node_that_was_stopped_is_tried_afresh(node):
     async def story():
-        node.world.faults["start"] = ["die"] * 3
-        for _ in range(4):
+        node.world.faults["start"] = ["die"] * 7
+        for _ in range(8):
             report = await node.operator().engine.converge()
-            await asyncio.sleep(400)
+            await asyncio.sleep(72)
         forget_serving(node.journal)
         return report, (await node.operator().converge_to_the_end())[-1]
 
@@ -110,11 +132,11 @@ def test_a_node_that_was_stopped_is_tried_afresh(node):
 @pytest.mark.parametrize(("fault", "target"), [("start", "runtime.process"), ("edge", "edge.process")])
 def test_a_restart_asked_for_by_hand_is_tried_whatever_failed_before(node, fault, target):
     async def story():
-        node.world.faults[fault] = ["die"] * 3
+        node.world.faults[fault] = ["die"] * 7
         operator = node.operator()
-        for _ in range(4):
+        for _ in range(8):
             report = await operator.engine.converge()
-            await asyncio.sleep(400)
+            await asyncio.sleep(72)
         operator.engine.request(target, "T1", by="a person")
         return report, (await operator.converge_to_the_end())[-1]
 

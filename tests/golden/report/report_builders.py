@@ -133,7 +133,8 @@ def everything() -> Plan:
         Step(
             operation("workers.cpu-0"),
             Standing.VETOED,
-            "failed 3 times: exited 1; change it or run again by hand",
+            "given up after 7 tries: exited 1; tried again at 08:15 UTC, or now with `reconcile --force`",
+            NOW + 900,
         ),
         Step(
             operation("stake.amount", verb="decrease"),

@@ -77,7 +77,7 @@ def busy_status() -> NodeStatus:
                 "Invalid",
                 "orchestrator.yaml:21: 12 wie is not a price; the last good declared state stays in force",
             ),
-            condition("Stalled", Truth.TRUE, "Vetoed", "1 difference is not tried again"),
+            condition("Stalled", Truth.TRUE, "Vetoed", "1 difference is given up"),
             condition("Healthy", Truth.TRUE, "Serving", "the probe was answered"),
             condition("DiskSpace", Truth.UNKNOWN, "NotObserved", "statvfs failed"),
             condition("Reconciling", Truth.TRUE, "Progressing", "applying 3e91c0a"),
@@ -120,7 +120,12 @@ def busy_status() -> NodeStatus:
             ),
         ),
         vetoes=(
-            Veto(target=TargetId("workers.cpu-0"), fingerprint="ab12", reason="failed 3 times: exited 1"),
+            Veto(
+                target=TargetId("workers.cpu-0"),
+                fingerprint="ab12",
+                reason="given up after 7 tries: exited 1; tried again at 08:15 UTC",
+                next_try_at=NOW + 900,
+            ),
         ),
         pending=(Step(operation("runtime.sessions"), Standing.WAITING, "failed lately", NOW + 48),),
         unobserved=(Unobserved("gpus", "NVML did not answer within 2 s"),),
