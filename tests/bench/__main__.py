@@ -3,7 +3,8 @@
     python -m tests.bench            everything
     python -m tests.bench core edge  some parts
 
-Figures of a shared machine vary; ratios within a run are what counts.
+Figures of a shared machine vary; ratios within a run are what counts. Where neighbours are busy,
+`chrt -r 5 make bench` (as root) takes their part away.
 """
 
 from __future__ import annotations
