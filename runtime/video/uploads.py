@@ -1,7 +1,8 @@
 """Renditions that go to the gateway's own object store: S3 POST policies and Google's, as HTML forms.
 
 The gateway sends a signed policy with the segment; we send one multipart form per rendition. A store that
-answers with anything but an empty success has refused it, and that is reported as the failure it is.
+answers with anything but an empty success has refused it, and that is reported as the failure it is. Only a
+connection that broke is tried again: the form names its object, so sending it twice leaves one.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
 from livepeer.wire.segments import StorageS3
 from runtime.video.outbound import Outbound
 from runtime.video.storage import StorageError
-from runtime.video.targets import ForbiddenTarget, Targets
+from runtime.video.targets import ForbiddenTarget, Target, Targets
 
 if TYPE_CHECKING:
     import httpx
 
 _TOTAL_S = 10.0
+_TRIES = 3
 _SHOWN_BYTES = 300
 _TYPES = {".ts": "video/mp2t", ".mp4": "video/mp4"}
 
@@ -56,18 +60,29 @@ class FormStorage:
         data = await loop.run_in_executor(self._threads, path.read_bytes)
         import httpx  # noqa: PLC0415 - loaded by making the client, on a thread
 
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(httpx.TransportError),
+            stop=stop_after_attempt(_TRIES),
+            wait=wait_exponential_jitter(initial=0.2, max=1.0),
+            reraise=True,
+        )
         try:
-            async with client.stream(
-                "POST",
-                target.url,
-                data=form_fields(self._storage, name),
-                files={"file": (posixpath.basename(name), data, content_type(name))},
-                headers={"host": target.host_header, "accept-encoding": "identity"},
-                extensions={"sni_hostname": target.host},
-            ) as response:
-                await _require_success(response)
+            async for attempt in tries:
+                with attempt:
+                    await self._send(client, target, name, data)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise StorageError(f"the object store failed: {type(error).__name__} {error}".rstrip()) from error
+
+    async def _send(self, client: httpx.AsyncClient, target: Target, name: str, data: bytes) -> None:
+        async with client.stream(
+            "POST",
+            target.url,
+            data=form_fields(self._storage, name),
+            files={"file": (posixpath.basename(name), data, content_type(name))},
+            headers={"host": target.host_header, "accept-encoding": "identity"},
+            extensions={"sni_hostname": target.host},
+        ) as response:
+            await _require_success(response)
 
 
 def form_fields(storage: StorageS3, name: str) -> dict[str, str]:

@@ -20,6 +20,11 @@ class Store(BaseHTTPRequestHandler):
     """An object store that takes forms. Its answer is the server's `reply`."""
 
     def do_POST(self):
+        if self.server.breaks:
+            self.server.breaks -= 1
+            self.close_connection = True
+            self.connection.close()
+            return
         self.server.forms.append((self.headers, self.rfile.read(int(self.headers["content-length"]))))
         status, body = self.server.reply
         self.send_response(status)
@@ -34,7 +39,7 @@ class Store(BaseHTTPRequestHandler):
 @pytest.fixture
 def store():
     with serving(Store) as server:
-        server.forms, server.reply = [], (204, b"")
+        server.forms, server.reply, server.breaks = [], (204, b""), 0
         yield server
 
 
@@ -86,6 +91,20 @@ def test_a_failed_upload_is_a_failure_that_costs_nothing(runtime, store, reply):
     assert result.error
     assert not result.data.segments
     assert still_serves(runtime)
+
+
+def test_an_upload_whose_connection_breaks_is_sent_again(runtime, store):
+    store.breaks = 2
+    order = with_storage(make_order(runtime.token(), CLIP), store)
+    assert result_of(runtime.segment(order, CLIP)).error == ""
+    assert len(store.forms) == 1
+
+
+def test_an_upload_whose_connection_always_breaks_is_a_failure(runtime, store):
+    store.breaks = 100
+    order = with_storage(make_order(runtime.token(), CLIP), store)
+    assert "object store" in result_of(runtime.segment(order, CLIP)).error
+    assert store.breaks == 97
 
 
 def test_a_store_that_is_not_there_is_a_failure(runtime, store):
