@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.children import Launch, start_child
 from reconciler.layout import Layout
+from reconciler.operator import watch_files as files_module
 from reconciler.operator.account import refusals_of
 from reconciler.operator.watch_children import ChildWatch
 from reconciler.operator.watch_files import watch_files
@@ -69,6 +70,45 @@ async def test_a_file_behind_a_link_is_watched_where_it_lives(tmp_path):
     async with watching(link) as seen:
         (tmp_path / "real" / "o.yaml").write_text("b")
         assert await next_of(seen) == {link}
+
+
+async def test_every_swap_of_a_link_on_the_way_to_a_file_is_noticed(tmp_path, monkeypatch):
+    """Releases and mounted configurations are changed so: by one link, again and again."""
+    monkeypatch.setattr(files_module, "_LOOK_WHERE_MS", 200)
+    current, mounted = tmp_path / "current", tmp_path / "mounted"
+    mounted.mkdir()
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "o.yaml").write_text(str(number))
+    current.symlink_to("0")
+    (mounted / "..data").symlink_to("../0")
+    (mounted / "o.yaml").symlink_to("..data/o.yaml")
+    for link, file in ((current, current / "o.yaml"), (mounted / "..data", mounted / "o.yaml")):
+        async with watching(file) as seen:
+            for number in range(1, 4):
+                new = link.with_name("new")
+                new.symlink_to(link.parent / os.readlink(link) / ".." / str(number))
+                new.replace(link)
+                assert await next_of(seen) == {file}
+                assert file.read_text() == str(number)
+
+
+async def test_a_directory_that_was_replaced_is_watched(tmp_path, monkeypatch):
+    monkeypatch.setattr(files_module, "_LOOK_WHERE_MS", 200)
+    (tmp_path / "beside").write_text("b")
+    file = tmp_path / "node" / "o.yaml"
+    file.parent.mkdir()
+    file.write_text("a")
+    async with watching(file, tmp_path / "beside") as seen:
+        file.parent.rename(tmp_path / "old")
+        file.parent.mkdir()
+        file.write_text("b")
+        assert file in await next_of(seen)
+        await asyncio.sleep(0.5)
+        while not seen.empty():
+            seen.get_nowait()
+        file.write_text("c")
+        assert file in await next_of(seen)
 
 
 async def test_files_that_join_the_declaration_are_watched_from_then_on(tmp_path):
