@@ -22,15 +22,23 @@ class Outbound:
 
     async def client(self, *, verify: bool) -> httpx.AsyncClient:
         """The client that verifies certificates, or the one that does not."""
-        if verify not in self._clients:
+        made = self._clients.get(verify)
+        if made is None or _has_failed(made):
             loop = asyncio.get_running_loop()
-            self._clients[verify] = loop.run_in_executor(self._threads, _make_client, verify)
-        return await asyncio.shield(self._clients[verify])
+            made = self._clients[verify] = loop.run_in_executor(self._threads, _make_client, verify)
+        return await asyncio.shield(made)
 
     async def close(self) -> None:
         for made in self._clients.values():
-            await (await made).aclose()
+            await asyncio.wait([made])
+            if not _has_failed(made):
+                await made.result().aclose()
         self._clients.clear()
+
+
+def _has_failed(made: asyncio.Future[httpx.AsyncClient]) -> bool:
+    """It reads files; what hindered that once, such as too many open ones, may be over at the next use."""
+    return made.done() and (made.cancelled() or made.exception() is not None)
 
 
 def _make_client(verify: bool) -> httpx.AsyncClient:
