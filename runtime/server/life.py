@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -130,10 +131,14 @@ async def _sweep(runtime: Runtime) -> None:
         def sweep(keep: frozenset[str] = keep, older_than_s: float = older_than_s) -> int:
             return runtime.store.sweep(keep=keep, older_than_s=older_than_s)
 
-        swept = await loop.run_in_executor(runtime.threads, sweep)
+        try:
+            swept = await loop.run_in_executor(runtime.threads, sweep)
+        except OSError as error:  # too many open files, for one: there is a next time
+            runtime.events.emit("renditions.unswept", level=logging.WARNING, reason=str(error))
+        else:
+            if swept:
+                runtime.events.emit("renditions.swept", sessions=swept)
         _give_memory_back()
-        if swept:
-            runtime.events.emit("renditions.swept", sessions=swept)
         await asyncio.sleep(_SWEEP_S)
 
 
