@@ -194,12 +194,11 @@ async def _stop(operator: Operator, request: Request) -> Answer:
         try:
             await operator.stop(tell, drain_s=drain_s)
             queue.put_nowait(result_line("Stopped; nothing is left running.", 0, at=operator.clock.now()))
-        except OperatorError as error:
-            queue.put_nowait(
-                result_line(
-                    str(error), int(of_error(error)), at=operator.clock.now(), next_step=error.next_step
-                )
-            )
+        except Exception as error:  # noqa: BLE001 - as for a convergence: the caller is owed a last line
+            if not isinstance(error, OperatorError):
+                _LOG.error("request.failed", exc_info=error)
+            code, next_step = int(of_error(error)), getattr(error, "next_step", "")
+            queue.put_nowait(result_line(str(error), code, at=operator.clock.now(), next_step=next_step))
         finally:
             queue.put_nowait(None)
 

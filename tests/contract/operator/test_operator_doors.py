@@ -16,6 +16,7 @@ from operator_rig import Rig, running
 from reconciler.layout import Layout
 from reconciler.operator.client import OperatorRefused, operator_client
 from reconciler.operator.doors import AgreedPlan
+from reconciler.operator.stopping import Stopping
 
 VALUES = {"a": 1, "b": 2}
 
@@ -195,3 +196,13 @@ async def test_stop_ends_the_loop_and_says_so(rig):
     lines = await rig.ask(lines_of, rig, "/stop", {"drain_s": 0})
     assert lines[-1]["exit_code"] == 0
     assert rig.operator.ended.is_set()
+
+
+async def test_a_stop_that_breaks_says_so_too(rig, monkeypatch):
+    async def broken(_stopping):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Stopping, "run", broken)
+    lines = await rig.ask(lines_of, rig, "/stop", {"drain_s": 0})
+    assert lines[-1]["exit_code"] == 1
+    assert "No space left" in lines[-1]["@message"]
