@@ -33,7 +33,7 @@ class Staging:
     def job(self) -> Iterator[Path]:
         """A new empty directory, gone afterwards with all that is in it. Raises `OSError`."""
         directory = self._corner / str(next(self._numbers))
-        directory.mkdir(mode=0o700)
+        directory.mkdir(mode=0o700, parents=True)  # also where somebody deleted the work directory
         try:
             yield directory
         finally:

@@ -55,6 +55,7 @@ class OwnStore:
     def begin(self, facts: SessionFacts) -> None:
         """Make the session's directory, or take over a predecessor's. Raises `OSError`."""
         directory = self._directory(facts.id)
+        self._sessions.mkdir(mode=_OWNER_ONLY, exist_ok=True)  # a tidy-minded cron job may have deleted it
         directory.mkdir(mode=_OWNER_ONLY, exist_ok=True)
         text = json.dumps(
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from contextlib import ExitStack
@@ -261,3 +262,18 @@ def test_the_form_has_the_fields_of_its_store_in_order():
     assert (fields["key"], fields["Content-Type"]) == ("k/720p/${filename}", "video/mp4")
     google = form_fields(StorageS3("h", "k", "P", "S", "C", "D", is_google=True), "720p/1.ts")
     assert list(google)[4:] == ["GoogleAccessId", "signature"]
+
+
+def test_deleted_directories_come_back_with_the_next_session(store, tmp_path):
+    shutil.rmtree(tmp_path / "r" / "sessions")
+    store.begin(FACTS)
+    put(store, tmp_path, "720p/3.ts", b"media")
+    assert store.find("abc", "720p/3.ts").read_bytes() == b"media"
+
+
+def test_a_deleted_work_directory_comes_back_with_the_next_job(tmp_path):
+    staging = Staging(tmp_path)
+    shutil.rmtree(tmp_path / "work")
+    with staging.job() as directory:
+        assert directory.is_dir()
+    staging.close()
