@@ -1,14 +1,13 @@
 """The token that ties a gateway's segments to the session it discovered.
 
 An HMAC over session id and expiration, opaque to gateways; the format is go-livepeer's, so a node may change
-its program and keep its sessions. The caller keeps the secret (it must outlive restarts), the clock and the
-source of randomness.
+its program and keep its sessions. The caller makes session ids and keeps the secret (it must outlive
+restarts) and the clock.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -22,7 +21,6 @@ REFRESH_BEFORE_S = 180
 """Gateways ask for a new token this long before the old one expires."""
 
 _CLOCK_SET_BACK_S = 24 * 3600
-_SESSION_ID_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,6 @@ class AuthToken:
     token: bytes
     session_id: str
     expiration: int
-
-
-def new_session_id(random_bytes: Callable[[int], bytes]) -> str:
-    """Eight hex characters; `random_bytes` must be cryptographic (`secrets.token_bytes`)."""
-    return random_bytes(_SESSION_ID_BYTES).hex()
 
 
 def mint(secret: bytes, session_id: str, *, expiration: int) -> AuthToken:

@@ -51,7 +51,10 @@ class ConfigError(OperatorError):
         self, diagnostics: tuple[Diagnostic, ...], excerpts: Mapping[Source, Excerpt] | None = None
     ) -> None:
         count = len(diagnostics)
-        super().__init__(f"{count} error{'s' if count != 1 else ''} in the declared state")
+        super().__init__(
+            f"{count} error{'s' if count != 1 else ''} in the declared state",
+            next_step="nothing was changed; mend the places named above and run it again",
+        )
         self.diagnostics = diagnostics
         self.excerpts = excerpts or {}
 

@@ -23,7 +23,7 @@ from tests.bench.edge import CLIENTS, PATH
 from tests.bench.edge_load import Sample, measure
 from tests.bench.edge_stand import constant_program
 from tests.bench.table import Row
-from tests.e2e.harness import LADDER, Node
+from tests.e2e.harness import LADDER, Node, converged
 
 _PAIRS = 5
 _SECONDS = 2.0
@@ -31,18 +31,11 @@ _LEAST_RATIO = 0.9
 
 
 def run() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        node = Node(Path(folder))
-        node.declare()
-        converged = node.call()
-        assert converged.returncode == 0, converged.stderr
-        try:
-            answer = asyncio.run(Gateway(node.uri).discover(needs_of(LADDER))).info.SerializeToString()
-            constant = node.run_folder() / "constant.sock"
-            with constant_program(constant, answer):
-                return [_compare(node, constant, clients) for clients in CLIENTS]
-        finally:
-            node.stop()
+    with tempfile.TemporaryDirectory() as folder, converged(Path(folder)) as node:
+        answer = asyncio.run(Gateway(node.uri).discover(needs_of(LADDER))).info.SerializeToString()
+        constant = node.run_folder() / "constant.sock"
+        with constant_program(constant, answer):
+            return [_compare(node, constant, clients) for clients in CLIENTS]
 
 
 def _compare(node: Node, constant: Path, clients: int) -> Row:

@@ -22,7 +22,7 @@ from livepeer.wire.segments import SegmentOrder, write_order
 from livepeer.wire.signing import keccak256
 from tests.bench.lean import Download, Upload
 from tests.bench.table import Row
-from tests.e2e.harness import Node
+from tests.e2e.harness import Node, converged
 
 _ROUNDS = 60
 _PROFILE = (VideoProfile(name="P144p", width=256, height=144, bitrate=200_000, fps=30),)
@@ -31,15 +31,8 @@ _GO_OVERHEAD_MS, _GO_DOWNLOAD_MS = 5.1, 0.63
 
 
 def run() -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        node = Node(Path(folder))
-        node.declare()
-        converged = node.call()
-        assert converged.returncode == 0, converged.stderr
-        try:
-            return _measure(node)
-        finally:
-            node.stop()
+    with tempfile.TemporaryDirectory() as folder, converged(Path(folder)) as node:
+        return _measure(node)
 
 
 def _measure(node: Node) -> list[Row]:

@@ -182,6 +182,20 @@ class Node:
         assert not left, f"stop left processes behind: {left}"
 
 
+@contextmanager
+def converged(folder: Path, *, workers: int = 2, **changes: str) -> Iterator[Node]:
+    """A node that serves without an operator, its workers ready; ended with the block."""
+    node = Node(folder)
+    node.declare(**changes)
+    try:
+        answer = node.call()
+        assert answer.returncode == 0, answer.stderr
+        node.await_workers(workers)
+        yield node
+    finally:
+        node.stop()
+
+
 def _lives(pid: int) -> bool:
     """A zombie is dead: where nobody reaps orphans, the dead stay listed."""
     try:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from harness import Node
+from harness import Node, converged
 from jsonschema import Draft202012Validator
 
 from livepeer.gateway.client import Gateway
@@ -26,15 +26,8 @@ SOURCE = Clip(width=320, height=180, segment_s=1.0, count=2, bitrate=300_000)
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("examined"))
-    node.declare()
-    try:
-        converged = node.call()
-        assert converged.returncode == 0, converged.stderr
-        node.await_workers(2)
+    with converged(tmp_path_factory.mktemp("examined")) as node:
         yield node
-    finally:
-        node.stop()
 
 
 def test_the_declared_node_passes_every_check(node: Node) -> None:

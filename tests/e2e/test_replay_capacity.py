@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from harness import Node
+from harness import Node, converged
 from replay_compare import differences
 from replay_gateway import Replay
 from replay_material import Recorded, by_hand
@@ -17,15 +17,10 @@ FOLDER = "video-capacity"
 
 @pytest.fixture
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("single"))
-    node.declare(video="{preset: medium, sessions: 1, workers: 1}")
-    try:
-        converged = node.call()
-        assert converged.returncode == 0, converged.stderr
-        node.await_workers(1)
+    with converged(
+        tmp_path_factory.mktemp("single"), workers=1, video="{preset: medium, sessions: 1, workers: 1}"
+    ) as node:
         yield node
-    finally:
-        node.stop()
 
 
 def of_gateway(case: str) -> list[Recorded]:

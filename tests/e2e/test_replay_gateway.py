@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from harness import Node
+from harness import Node, converged
 from replay_compare import differences
 from replay_gateway import Replay
 from replay_material import Recorded, cases
@@ -29,15 +29,10 @@ STATED = {
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("replayed"))
-    node.declare(video="{preset: medium, sessions: 200, workers: 2}")
-    try:
-        converged = node.call()
-        assert converged.returncode == 0, converged.stderr
-        node.await_workers(2)
+    with converged(
+        tmp_path_factory.mktemp("replayed"), video="{preset: medium, sessions: 200, workers: 2}"
+    ) as node:
         yield node
-    finally:
-        node.stop()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from google.protobuf.message import DecodeError
-from harness import Node
+from harness import Node, converged
 from replay_compare import differences
 from replay_material import Recorded, by_hand, unframed
 from replay_peer import H1, H2, Answer, Headers, pseudo
@@ -39,15 +39,10 @@ TO_THE_EDGE = frozenset({16, 17, 33, 39, 40, 41})
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("asked"))
-    node.declare(video="{preset: ultrafast, sessions: 200, workers: 2}")
-    try:
-        converged = node.call()
-        assert converged.returncode == 0, converged.stderr
-        node.await_workers(2)
+    with converged(
+        tmp_path_factory.mktemp("asked"), video="{preset: ultrafast, sessions: 200, workers: 2}"
+    ) as node:
         yield node
-    finally:
-        node.stop()
 
 
 class Asker:

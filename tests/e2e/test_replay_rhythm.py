@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from fractions import Fraction
 
 import pytest
-from harness import Node
+from harness import Node, converged
 from replay_compare import differences
 from replay_gateway import Replay
 from replay_material import Recorded, cases, unframed
@@ -35,15 +35,10 @@ PUSHED = [recorded for recorded in FIRST if recorded.path == "/segment"]
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("rhythm"))
-    node.declare(video="{preset: ultrafast, sessions: 100, workers: 2}")
-    try:
-        converged = node.call()
-        assert converged.returncode == 0, converged.stderr
-        node.await_workers(2)
+    with converged(
+        tmp_path_factory.mktemp("rhythm"), video="{preset: ultrafast, sessions: 100, workers: 2}"
+    ) as node:
         yield node
-    finally:
-        node.stop()
 
 
 @pytest.fixture

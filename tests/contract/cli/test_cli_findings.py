@@ -56,7 +56,10 @@ def test_every_verb_tells_all_errors_as_validate_does(
     assert main(verb.split()) == 78
     told = capsys.readouterr()
     assert told.err.startswith(findings)
-    assert told.err.endswith("error: 2 errors in the declared state\n")
+    assert told.err.endswith(
+        "error: 2 errors in the declared state\n"
+        "  next: nothing was changed; mend the places named above and run it again\n"
+    )
     assert told.out == ""
 
 

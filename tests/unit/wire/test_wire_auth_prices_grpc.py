@@ -49,10 +49,6 @@ def test_an_expired_token_is_still_authentic() -> None:
     assert not auth.is_authentic(TOKEN, b"other")
 
 
-def test_session_ids_come_from_the_given_source() -> None:
-    assert auth.new_session_id(lambda count: b"\xa1" * count) == "a1a1a1a1"
-
-
 @pytest.mark.parametrize(
     ("text", "price"),
     [("1200", Fraction(1200)), ("11/20", Fraction(11, 20)), ("0", Fraction(0)), ("4/2", Fraction(2))],
