@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -72,8 +72,7 @@ class SegmentRoute:
         try:
             claim = self._credentials.check(scope)
             await self._pay(claim)
-            room = self._room.held(claim.session.id, largest=self._accepted.spec.limits.body_bytes)
-            with self._staging.job() as directory, room as grow:
+            with self._place(claim) as (directory, grow):
                 source = directory / "source"
                 with self._arriving(claim):
                     await self._receive(claim, source, grow, scope, receive)
@@ -94,6 +93,19 @@ class SegmentRoute:
         if not self._gate.covers(claim.payment, sender=claim.sender, key=key):
             status = HTTPStatus.BAD_REQUEST
             raise _denied(claim, Refusal.INSUFFICIENT_BALANCE, status, texts.INSUFFICIENT_BALANCE)
+
+    @contextmanager
+    def _place(self, claim: Claim) -> Iterator[tuple[Path, Grow]]:
+        """A directory for the work, and room to fill it; both are gone afterwards."""
+        largest = self._accepted.spec.limits.body_bytes
+        with ExitStack() as held:
+            try:
+                directory = held.enter_context(self._staging.job())
+                grow = held.enter_context(self._room.held(claim.session.id, largest=largest))
+            except OSError as error:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                raise _denied(claim, Refusal.STORAGE, status, texts.INTERNAL) from error
+            yield directory, grow
 
     @contextmanager
     def _arriving(self, claim: Claim) -> Iterator[None]:

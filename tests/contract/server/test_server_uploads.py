@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -133,3 +134,17 @@ def test_a_full_store_is_reported_and_serving_goes_on(tmp_path):
         assert not result.data.segments
         directory.unlink()
         assert result_of(runtime.segment(make_order(token, CLIP, sequence=2), CLIP)).error == ""
+
+
+def test_no_place_to_work_is_a_counted_refusal_and_serving_goes_on(tmp_path):
+    with running(make_spec(tmp_path)) as runtime:
+        token, work = runtime.token(), tmp_path / "renditions" / "work"
+        shutil.rmtree(work)
+        work.write_text("in the way, as a full disk would be")
+        answer = runtime.segment(make_order(token, CLIP), CLIP)
+        assert (answer.status, answer.text.strip()) == (500, "Internal Server Error")
+        assert {refusal["reason"]: refusal["count"] for refusal in runtime.status()["refusals"]} == {
+            "storage": 1
+        }
+        work.unlink()
+        assert result_of(runtime.segment(make_order(token, CLIP, sequence=1), CLIP)).error == ""
